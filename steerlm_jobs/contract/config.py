@@ -1,0 +1,117 @@
+"""The stage config: all that a stage program is told, as one frozen JSON."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from steerlm_jobs.contract.fingerprint import stage_fingerprint
+from steerlm_jobs.contract.gates import Gate
+from steerlm_jobs.contract.kinds import StageKind
+from steerlm_jobs.contract.manifest import Digest
+from steerlm_jobs.contract.recipes import Recipe
+from steerlm_jobs.contract.values import Value
+
+TaggedRecipe = Annotated[Recipe, Field(discriminator="kind")]
+CONTRACT_VERSION = 1
+SCRATCH_MODEL = "scratch:tiny"
+"""A base model of its own: tokenizer and tiny Llama, made by prepare in seconds. For tries."""
+
+
+class StageInput(Value):
+    """A result that this stage reads."""
+
+    stage: str
+    kind: StageKind
+    iteration: int = 0
+    uri: str
+    """The artifact's folder."""
+    fingerprint: str
+    digest: Digest
+
+
+class PlannedStage(Value):
+    """A stage of the graph as prepare needs it, to look for results that exist already."""
+
+    stage: str
+    recipe: TaggedRecipe
+    inputs: tuple[str, ...]
+    salt: str = ""
+
+
+class PrepareExecution(Value):
+    """What prepare is told beyond its recipe."""
+
+    source_uris: dict[str, str] = {}
+    """Address of each data source, by name."""
+    evaluation_prompts_uri: str = ""
+    """Empty: the prompts of the validation split."""
+    base_model_uri: str
+    graph: tuple[PlannedStage, ...] = ()
+    """The later stages, in graph order."""
+    gates: tuple[Gate, ...] = ()
+    max_length_tokens: int = 0
+    """The longest sequence any stage will ask of the model; 0: not checked."""
+    source_lines: dict[str, str] = {}
+    """`FILE:LINE` of each source in the user's YAML, for messages."""
+    is_dry_run: bool = False
+    """True: digest the roots, look for results, write nothing."""
+
+
+class Execution(Value):
+    """What decides where and how fast, never what comes out."""
+
+    prefix: str
+    """Address below which all artifacts of the run lie."""
+    run_uid: str
+    attempt: int = Field(ge=1)
+    engine: Literal["Auto", "Plain"] = "Auto"
+    num_threads: int = Field(default=0, ge=0)
+    """CPU threads; 0: what torch finds."""
+    micro_batch_tokens: int = Field(default=0, ge=0)
+    """Tokens that one rank computes at once; 0: the stage chooses."""
+    checkpoint_every_seconds: float = Field(default=600, gt=0)
+    checkpoint_every_steps: int | None = Field(default=None, gt=0)
+    shard: int = Field(default=0, ge=0)
+    num_shards: int = Field(default=1, ge=1)
+    gates: tuple[Gate, ...] = ()
+    """evaluate only."""
+    prepare: PrepareExecution | None = None
+
+    @property
+    def writer(self) -> str:
+        """Name of this attempt in paths: no two processes share one."""
+        return f"{self.run_uid[:8]}-{self.attempt}"
+
+
+class StageConfig(Value):
+    """What a stage program is told. Written once, never changed."""
+
+    version: Literal[1] = CONTRACT_VERSION
+    stage: str
+    """Stage id, `sample-2` say."""
+    recipe: TaggedRecipe
+    inputs: tuple[StageInput, ...] = ()
+    salt: str = ""
+    execution: Execution
+
+    @property
+    def kind(self) -> StageKind:
+        """Which recipe this is."""
+        return self.recipe.kind
+
+    @property
+    def fingerprint(self) -> str:
+        """Name of the result. prepare's is known only once its roots are digested."""
+        return stage_fingerprint(
+            self.recipe, {i.stage: i.fingerprint for i in self.inputs}, self.salt
+        )
+
+    def inputs_of(self, kind: StageKind) -> tuple[StageInput, ...]:
+        """Return the inputs of one kind, ordered by bootstrap iteration."""
+        found = (i for i in self.inputs if i.kind is kind)
+        return tuple(sorted(found, key=lambda i: i.iteration))
+
+
+def artifact_uri(prefix: str, kind: StageKind, fingerprint: str) -> str:
+    """Return where a result lies."""
+    return f"{prefix.rstrip('/')}/{kind.value}/{fingerprint}"

@@ -1,0 +1,66 @@
+"""`metrics.json` of the evaluate stage: what `steerlm run`, `status` and `report` show."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from steerlm_jobs.contract.gates import MetricValue
+from steerlm_jobs.contract.values import Value
+
+
+class LevelRow(Value):
+    """What one scorer saw at one requested level."""
+
+    level: int
+    mean: float
+    lower: float
+    upper: float
+    """95 % bootstrap interval of the mean over prompts."""
+    num_prompts: int = Field(ge=0)
+    mean_words: float
+    is_trained: bool = True
+    """False: fewer than `minLevelExamples` training examples carried this level."""
+
+
+class Sweep(Value):
+    """One attribute, asked for at each of its levels, seen by one scorer."""
+
+    model: str
+    """Stage id of the ACSFT model, `train-acsft-1` say."""
+    attribute: str
+    scorer: str
+    """`apm`, or the name of a meter."""
+    is_independent: bool
+    """False for the APM that made the training labels: a circular judge."""
+    others: Literal["Target", "Observed"] = "Target"
+    """The labels of the other attributes: at target, or the commonest seen with the level."""
+    spearman: MetricValue
+    slope: MetricValue
+    """Measured levels per requested level (least squares)."""
+    levels: tuple[LevelRow, ...]
+
+
+class ApmFigures(Value):
+    """How well the APM predicts held-out human labels of one attribute."""
+
+    pearson: MetricValue
+    mae: MetricValue
+    constant_mean_mae: float | None
+    """Mean absolute error of always saying the training mean."""
+    num_labels: int = Field(ge=0)
+    num_distinct_levels: int = Field(ge=0)
+    """Distinct levels among the rounded predictions; 1 means it says nothing."""
+
+
+class Evaluation(Value):
+    """All figures of an evaluation."""
+
+    version: Literal[1] = 1
+    attributes: tuple[str, ...]
+    final_model: str
+    """Stage id of the model that the run is about."""
+    sweeps: tuple[Sweep, ...]
+    apm: dict[str, ApmFigures] = {}
+    metrics: dict[str, MetricValue] = {}
+    """Every gate metric of the final model by its name in `contract.gates`."""
+    warnings: tuple[str, ...] = ()
