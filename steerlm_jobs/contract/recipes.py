@@ -67,8 +67,6 @@ class Source(Value):
 
     name: str
     format: DataFormat = DataFormat.AUTO
-    weight: float = Field(default=1.0, gt=0)
-    """How often its conversations are seen in one epoch of ACSFT."""
     labels: tuple[LabelSource, ...] | None = None
     """None: labels map to the attribute of the same name, except OASST's helpfulness."""
     max_conversations: int | None = Field(default=None, gt=0)
@@ -165,7 +163,7 @@ class TrainAcsftRecipe(Value):
     seed: int = 1234
     training: Training
     source_weights: dict[str, float] = {}
-    """Weights other than 1 of the data sources, by name."""
+    """How often a source's conversations are seen in one epoch, by name, where not once."""
     targets: dict[str, int]
     """The label of each attribute that callers get who say nothing."""
     callers_may_set: tuple[str, ...]
