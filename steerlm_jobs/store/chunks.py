@@ -1,0 +1,71 @@
+"""Chunks: the rows of a sharded stage, in ranges that do not depend on the number of shards.
+
+Each chunk is written once, by whoever is first; so a killed stage continues where it was.
+"""
+
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from steerlm_jobs.contract.config import StageConfig, artifact_uri
+from steerlm_jobs.contract.manifest import ContentFile
+from steerlm_jobs.store.files import open_store
+from steerlm_jobs.store.hashing import stored_digest
+from steerlm_jobs.store.jsonl import compressed_rows, decode_rows
+
+FOLDER: Final = "chunks/"
+_NAME: Final = re.compile(r"chunks/(\d{9})\.jsonl\.zst")
+
+
+def chunk_name(first_row: int) -> str:
+    """Return the name of the chunk that begins with this row."""
+    return f"{FOLDER}{first_row:09d}.jsonl.zst"
+
+
+def chunk_ranges(num_rows: int, chunk_rows: int) -> tuple[range, ...]:
+    """Return all row ranges, in order; the last one may be shorter."""
+    return tuple(
+        range(first, min(first + chunk_rows, num_rows)) for first in range(0, num_rows, chunk_rows)
+    )
+
+
+class ChunkStore:
+    """The chunks of this stage's artifact."""
+
+    def __init__(self, config: StageConfig) -> None:
+        uri = artifact_uri(config.execution.prefix, config.kind, config.fingerprint)
+        self._store = open_store(uri)
+        self._shard, self._num_shards = config.execution.shard, config.execution.num_shards
+
+    def missing(self, num_rows: int, chunk_rows: int) -> tuple[range, ...]:
+        """Return this shard's ranges that nobody has written yet."""
+        done = self._first_rows()
+        ranges = chunk_ranges(num_rows, chunk_rows)[self._shard :: self._num_shards]
+        return tuple(rows for rows in ranges if rows.start not in done)
+
+    def write(self, rows: range, records: Iterable[Mapping[str, Any]]) -> None:
+        """Write one chunk; if another process was faster, its chunk stands."""
+        self._store.write_once(chunk_name(rows.start), compressed_rows(records))
+
+    def is_complete(self, num_rows: int, chunk_rows: int) -> bool:
+        """Return True if every chunk, of all shards, is there."""
+        return {r.start for r in chunk_ranges(num_rows, chunk_rows)} <= self._first_rows()
+
+    def content_files(self) -> tuple[ContentFile, ...]:
+        """Return the manifest entries of all chunks."""
+        return tuple(self._entry(chunk_name(first)) for first in sorted(self._first_rows()))
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield all rows that are there, in order."""
+        for first in sorted(self._first_rows()):
+            name = chunk_name(first)
+            yield from decode_rows(io.BytesIO(self._store.read(name)), name)
+
+    def _first_rows(self) -> set[int]:
+        matches = (_NAME.fullmatch(stat.path) for stat in self._store.list(FOLDER))
+        return {int(match[1]) for match in matches if match is not None}
+
+    def _entry(self, name: str) -> ContentFile:
+        size, sha256 = stored_digest(self._store, name)
+        return ContentFile(name=name, path=name, size=size, sha256=sha256)
