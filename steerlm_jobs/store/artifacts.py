@@ -76,6 +76,7 @@ class ArtifactReader:
         self.manifest = manifest
         self._store = open_store(uri)
         self._copies = scratch / "inputs" / manifest.digest
+        self._links = scratch / "links" / manifest.digest
         self._files = {file.name: file for file in manifest.files}
 
     @classmethod
@@ -140,7 +141,7 @@ class ArtifactReader:
         return local
 
     def _linked(self, prefix: str, files: dict[str, Path]) -> Path:
-        top = self._copies / "linked" / prefix
+        top = self._links / prefix
         for name, file in files.items():
             link = top / name
             link.parent.mkdir(parents=True, exist_ok=True)
@@ -209,11 +210,13 @@ class ArtifactWriter:
         Raises:
             BadInputError: Another attempt sealed it, but its manifest is damaged.
         """
-        files = (*content_files(self.content, f"{self._folder}/content"), *extra)
-        telemetry = self._telemetry_files()
-        for file in (*files[: len(files) - len(extra)], *telemetry):
-            self._store.put_file(self._local(file.path), file.path)
-        manifest = self._manifest(files, telemetry)
+        content, telemetry = (
+            content_files(self.content, f"{self._folder}/content"),
+            self._telemetry_files(),
+        )
+        for path in (*(f.path for f in content), *(f.path for f in telemetry)):
+            self._store.put_file(self._local(path), path)
+        manifest = self._manifest((*content, *extra), telemetry)
         text = manifest.model_dump_json(by_alias=True, indent=1)
         is_first = self._store.write_once(MANIFEST_NAME, text.encode())
         digest = manifest.digest if is_first else self._first_digest()

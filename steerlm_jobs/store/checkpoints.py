@@ -83,7 +83,7 @@ class CheckpointStore:
         self._store.delete(manifests_first(self._store, CHECKPOINTS))
 
     def _complete(self) -> list[_Complete]:
-        """Return the checkpoints that have a manifest, highest step first, own ones before others."""
+        """Return what has a manifest, highest step first, own checkpoints before others'."""
         matches = (_MANIFEST.fullmatch(stat.path) for stat in self._store.list(CHECKPOINTS))
         found = [_Complete(int(m[2]), m[1]) for m in matches if m is not None]
         return sorted(found, key=lambda c: (-c.step, c.writer != self._writer, c.writer))

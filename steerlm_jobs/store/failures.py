@@ -1,4 +1,4 @@
-"""What a failed call to a store means: try again, change the config, or a file that is not there."""
+"""What a failed call to a store means: try again, change the config, or a missing file."""
 
 import errno
 from collections.abc import Iterator
@@ -13,9 +13,10 @@ _WRONG_NAME: Final = frozenset({errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG,
 
 
 def is_full_disk(error: BaseException) -> bool:
-    """Return True if the error says that a disk or quota is full, also as text of a native library."""
+    """Return True if the error says that a disk or quota is full, if only in its text."""
     if isinstance(error, OSError) and error.errno in FULL:
         return True
+    # safetensors and torch raise errors of their own, with the text of the system inside
     return "No space left on device" in str(error)
 
 

@@ -1,4 +1,4 @@
-"""A store in a local folder. Every write is whole or absent: temporary file, fsync, link or rename."""
+"""A store in a local folder. A write is whole or absent: temporary file, fsync, link or rename."""
 
 import contextlib
 import errno

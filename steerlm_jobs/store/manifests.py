@@ -82,7 +82,8 @@ def _check(manifest: Manifest, where: str) -> None:
         raise BadInputError(_damaged(where, "its digest does not fit its list of files"))
     if len({file.name for file in manifest.files}) != len(manifest.files):
         raise BadInputError(_damaged(where, "it names a file twice"))
-    for file in (*manifest.files, *manifest.telemetry):
-        for path in (PurePosixPath(file.name), PurePosixPath(file.path)):
-            if path.is_absolute() or ".." in path.parts or not path.parts:
-                raise BadInputError(_damaged(where, f"path {str(path)!r} leaves the folder"))
+    paths = [path for file in manifest.files for path in (file.name, file.path)]
+    paths += [path for file in manifest.telemetry for path in (file.name, file.path)]
+    for path in map(PurePosixPath, paths):
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise BadInputError(_damaged(where, f"path {str(path)!r} leaves the folder"))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import s3fs
-from botocore.exceptions import (
+from botocore.exceptions import (  # type: ignore[import-untyped]  # ships no types
     BotoCoreError,
     ClientError,
     NoCredentialsError,

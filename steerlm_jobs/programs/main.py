@@ -1,0 +1,86 @@
+"""From arguments to a program, and from its end to an exit code."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from steerlm_jobs.contract.errors import ExitCode
+from steerlm_jobs.contract.kinds import StageKind
+from steerlm_jobs.process.stop import StopFlag
+from steerlm_jobs.programs.arguments import parser
+from steerlm_jobs.programs.logs import log_to_stderr
+from steerlm_jobs.programs.outcomes import outcome
+from steerlm_jobs.programs.stage import StageRequest, run_stage
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the program that the arguments name; return its exit code."""
+    given = parser().parse_args(arguments)
+    log_to_stderr()
+    if given.verb in {kind.value for kind in StageKind}:
+        return _stage(given)
+    try:
+        _VERBS[given.verb](given)
+    except Exception as error:  # the outermost loop: all ends have a code
+        code, line = outcome(error)
+        if code is ExitCode.BUG:
+            log.exception("unexpected exception")
+        print(line, file=sys.stderr)
+        return code
+    return ExitCode.OK
+
+
+def _stage(given: argparse.Namespace) -> int:
+    stop = StopFlag()
+    stop.install()
+    kind = StageKind(given.verb)
+    return run_stage(
+        StageRequest(kind, given.config, given.report, given.progress, given.scratch), stop
+    )
+
+
+def _verify(given: argparse.Namespace) -> None:
+    from steerlm_jobs.store.verify import verify
+
+    for uri in given.uris:
+        found = verify(uri)
+        line = {
+            "uri": found.uri,
+            "kind": found.kind,
+            "fingerprint": found.fingerprint,
+            "digest": found.digest,
+            "files": found.num_files,
+            "bytes": found.num_bytes,
+        }
+        print(json.dumps(line), flush=True)
+
+
+def _warm(_given: argparse.Namespace) -> None:
+    from steerlm_jobs.programs.warm import serve
+
+    serve()
+
+
+def _data(given: argparse.Namespace) -> None:
+    from steerlm_jobs.programs.inspect_data import print_inspection
+
+    print_inspection(given.uri, given.format, given.tokenizer, as_json=given.json)
+
+
+def _ask(given: argparse.Namespace) -> None:
+    from steerlm_jobs.programs.ask import print_answers
+
+    print_answers(given)
+
+
+_VERBS: Final[dict[str, Callable[[argparse.Namespace], None]]] = {
+    "verify": _verify,
+    "warm": _warm,
+    "data": _data,
+    "ask": _ask,
+}

@@ -1,0 +1,132 @@
+"""One attempt of one stage, from its config file to its report and exit code."""
+
+import contextlib
+import logging
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from steerlm_jobs.contract.config import StageConfig
+from steerlm_jobs.contract.errors import BadConfigError, ExitCode
+from steerlm_jobs.contract.kinds import StageKind
+from steerlm_jobs.contract.report import Report, fit_report
+from steerlm_jobs.process.context import StageContext
+from steerlm_jobs.process.notes import Notes
+from steerlm_jobs.process.progress import ProgressWriter
+from steerlm_jobs.process.stop import StopFlag
+from steerlm_jobs.process.threads import use_threads
+from steerlm_jobs.programs.cached import cached_report
+from steerlm_jobs.programs.outcomes import outcome
+from steerlm_jobs.programs.recipes import recipe_of
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StageRequest:
+    """Which stage to run, and where its links to the outside are."""
+
+    kind: StageKind
+    config: Path
+    report: Path | None = None
+    """None: the report goes to stdout."""
+    progress: Path | None = None
+    scratch: Path | None = None
+    """None: a temporary folder, deleted at the end."""
+
+
+def run_stage(request: StageRequest, stop: StopFlag) -> ExitCode:
+    """Run a stage and deliver its report; return its exit code. Raises nothing."""
+    notes = Notes()
+    try:
+        report = _run(request, stop, notes)
+    except BaseException as error:  # noqa: BLE001  # the outermost loop: all ends have a code
+        report = _failed(error, notes)
+        print(f"{request.kind.value}: {report.message}", file=sys.stderr)
+    return _deliver(report, request.report)
+
+
+def load_config(path: Path, kind: StageKind) -> StageConfig:
+    """Read a stage config.
+
+    Raises:
+        BadConfigError: It is not there, not JSON, has an unknown or wrong field, or is for
+            another kind.
+    """
+    try:
+        config = StageConfig.model_validate_json(path.read_bytes())
+    except OSError as error:
+        msg = f"{path}: cannot read the stage config: {error.strerror}"
+        raise BadConfigError(msg) from error
+    except ValidationError as error:
+        msg = f"{path}: {_first_problem(error)}"
+        raise BadConfigError(msg) from error
+    if config.kind is not kind:
+        msg = f"{path}: recipe.kind is {config.kind.value}, but the program is {kind.value}"
+        raise BadConfigError(msg)
+    return config
+
+
+def _run(request: StageRequest, stop: StopFlag, notes: Notes) -> Report:
+    config = load_config(request.config, request.kind)
+    use_threads(config.execution.num_threads)
+    with _scratch(request.scratch) as scratch:
+        report = cached_report(config, scratch)
+        if report is None:
+            stop.raise_if_set()
+            progress = ProgressWriter(request.progress)
+            log.info("stage %s, attempt %d", config.stage, config.execution.attempt)
+            report = recipe_of(request.kind)(StageContext(config, scratch, stop, progress, notes))
+            progress.flush()
+    return report.model_copy(update={"notes": (*report.notes, *_new(notes, report))})
+
+
+def _new(notes: Notes, report: Report) -> tuple[str, ...]:
+    return tuple(line for line in notes.lines if line not in report.notes)
+
+
+def _failed(error: BaseException, notes: Notes) -> Report:
+    code, line = outcome(error)
+    if code is ExitCode.BUG:
+        log.error("unexpected exception", exc_info=error)
+    return Report(exit_code=code, message=line, notes=notes.lines)
+
+
+def _deliver(report: Report, path: Path | None) -> ExitCode:
+    """Write the report; one that cannot be cut to size is a bug and says so."""
+    try:
+        text = fit_report(report)
+    except ValueError as error:
+        log.exception("report too long")
+        report = Report(exit_code=ExitCode.BUG, message=str(error), digest=report.digest)
+        text = fit_report(report)
+    if path is None:
+        print(text, flush=True)
+        return report.exit_code
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        log.error("%s: cannot write the report: %s", path, error.strerror)  # noqa: TRY400  # one line
+        return report.exit_code or ExitCode.STORE_UNAVAILABLE
+    return report.exit_code
+
+
+@contextlib.contextmanager
+def _scratch(given: Path | None) -> Iterator[Path]:
+    if given is not None:
+        given.mkdir(parents=True, exist_ok=True)
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="steerlm-") as folder:
+        yield Path(folder)
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    more = error.error_count() - 1
+    return f"{where}: {first['msg']}" + (f" (and {more} more)" if more else "")
