@@ -66,11 +66,35 @@ def decide_gates(
     return tuple(_decide(gate, metrics.get(gate.metric)) for gate in gates)
 
 
-def _decide(gate: Gate, metric: MetricValue | None) -> GateResult:
+def outcomes(results: Iterable[GateResult]) -> tuple[tuple[float | None, bool], ...]:
+    """Return (value to six digits, passed) of each gate: the short form, for prepare's report."""
+    return tuple((None if r.value is None else float(f"{r.value:.6g}"), r.passed) for r in results)
+
+
+def results_from(
+    gates: Iterable[Gate], short: Iterable[tuple[float | None, bool]]
+) -> tuple[GateResult, ...]:
+    """Return the results that `outcomes` made short, given the gates in the same order.
+
+    Raises:
+        ValueError: There are not as many outcomes as gates.
+    """
+    return tuple(
+        GateResult(metric=gate.metric, value=value, bound=_bound(gate), passed=passed)
+        for gate, (value, passed) in zip(gates, short, strict=True)
+    )
+
+
+def _bound(gate: Gate) -> float:
     bound = gate.min if gate.min is not None else gate.max
     if bound is None:
         msg = f"gate {gate.metric} has neither min nor max"
         raise ValueError(msg)
+    return bound
+
+
+def _decide(gate: Gate, metric: MetricValue | None) -> GateResult:
+    bound = _bound(gate)
     value = None if metric is None else metric.value
     cautious = value
     if metric is not None and value is not None:

@@ -18,11 +18,14 @@ class PrepareFindings(Value):
     """What prepare alone can know, so that nobody else has to read the store."""
 
     roots: dict[str, Digest]
-    """Digest of each root: data sources by name, `model`, `template`."""
+    """Digest of each root: data sources by name, `model`, `template`. For people: may be cut."""
     existing: tuple[Digest, ...]
     """Digest of the result of each later stage, in graph order; empty where there is none."""
-    gates: tuple[GateResult, ...] = ()
-    """Gates of an evaluation that exists already."""
+    gates: tuple[tuple[float | None, bool], ...] = ()
+    """`gates.outcomes` of an evaluation that exists already, in the order of the config's gates.
+
+    Not `GateResult`: sixteen of those would not fit beside 55 digests.
+    """
 
 
 class Report(Value):
@@ -60,25 +63,38 @@ class Progress(Value):
 
 
 def fit_report(report: Report, limit_bytes: int = MAX_REPORT_BYTES) -> str:
-    """Return the report as JSON below the limit: notes, metrics and message are cut in this order.
+    """Return the report as JSON below the limit.
+
+    Notes, metrics, message and prepare's roots are cut, in this order, as far as needed.
 
     Raises:
         ValueError: The parts that may not be cut are too long already.
     """
-    notes, metrics, message = list(report.notes), list(report.metrics.items()), report.message
-    message = message[:MAX_MESSAGE_CHARACTERS]
+    report = report.model_copy(update={"message": report.message[:MAX_MESSAGE_CHARACTERS]})
     while True:
-        text = report.model_copy(
-            update={"notes": tuple(notes), "metrics": dict(metrics), "message": message}
-        ).model_dump_json(by_alias=True, exclude_defaults=True)
+        text = report.model_dump_json(by_alias=True, exclude_defaults=True)
         if len(text.encode()) <= limit_bytes:
             return text
-        if notes:
-            notes.pop()
-        elif metrics:
-            metrics.pop()
-        elif message:
-            message = message[: len(message) // 2]
-        else:
+        shorter = _shorter(report)
+        if shorter is None:
             msg = f"report of {len(text.encode())} bytes cannot be cut to {limit_bytes}"
             raise ValueError(msg)
+        report = shorter
+
+
+def _shorter(report: Report) -> Report | None:
+    """Return the report without its least needed part; None if it needs all that is left."""
+    if report.notes:
+        return report.model_copy(update={"notes": report.notes[:-1]})
+    if report.metrics:
+        return report.model_copy(update={"metrics": _without_last(report.metrics)})
+    if report.message:
+        return report.model_copy(update={"message": report.message[: len(report.message) // 2]})
+    if report.prepare is not None and report.prepare.roots:
+        fewer = report.prepare.model_copy(update={"roots": _without_last(report.prepare.roots)})
+        return report.model_copy(update={"prepare": fewer})
+    return None
+
+
+def _without_last(named: dict[str, str]) -> dict[str, str]:
+    return dict(list(named.items())[:-1])
