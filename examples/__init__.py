@@ -1,0 +1,1 @@
+"""Runs to start from, and the small synthetic world that the quickstart learns."""
