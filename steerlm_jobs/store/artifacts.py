@@ -210,18 +210,26 @@ class ArtifactWriter:
         Raises:
             BadInputError: Another attempt sealed it, but its manifest is damaged.
         """
-        content, telemetry = (
-            content_files(self.content, f"{self._folder}/content"),
-            self._telemetry_files(),
-        )
+        first = read_manifest(self.uri)
+        if first is None:
+            manifest = self._store_content(extra)
+            text = manifest.model_dump_json(by_alias=True, indent=1)
+            is_first = self._store.write_once(MANIFEST_NAME, text.encode())
+            first = manifest if is_first else self._winner()
+        else:  # nothing is uploaded: the sealed content may be this very attempt's
+            is_first = False
+        if not is_first:
+            log.info("artifact %s was sealed by %s already", self.uri, first.attempt.writer)
+        self._store.delete(manifests_first(self._store, CHECKPOINTS))
+        return Sealed(first.digest, is_first)
+
+    def _store_content(self, extra: Sequence[ContentFile]) -> Manifest:
+        """Store both folders; return the manifest that would make them exist."""
+        content = content_files(self.content, f"{self._folder}/content")
+        telemetry = self._telemetry_files()
         for path in (*(f.path for f in content), *(f.path for f in telemetry)):
             self._store.put_file(self._local(path), path)
-        manifest = self._manifest((*content, *extra), telemetry)
-        text = manifest.model_dump_json(by_alias=True, indent=1)
-        is_first = self._store.write_once(MANIFEST_NAME, text.encode())
-        digest = manifest.digest if is_first else self._first_digest()
-        self._store.delete(manifests_first(self._store, CHECKPOINTS))
-        return Sealed(digest, is_first)
+        return self._manifest((*content, *extra), telemetry)
 
     def _working_folder(self, scratch: Path) -> Path:
         """Return an empty folder, in place if the store is local and nothing is sealed there."""
@@ -262,13 +270,12 @@ class ArtifactWriter:
             attempt=attempt,
         )
 
-    def _first_digest(self) -> Digest:
-        first = read_manifest(self.uri)
-        if first is None:
+    def _winner(self) -> Manifest:
+        winner = read_manifest(self.uri)
+        if winner is None:
             msg = f"{self.uri}: the manifest exists but cannot be read yet; run again"
             raise StoreUnavailableError(msg)
-        log.info("artifact %s was sealed by %s already", self.uri, first.attempt.writer)
-        return first.digest
+        return winner
 
 
 def manifests_first(store: Store, prefix: str) -> list[str]:
