@@ -11,7 +11,6 @@ from steerlm_jobs.contract.errors import ExitCode
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.process.stop import StopFlag
 from steerlm_jobs.programs.arguments import parser
-from steerlm_jobs.programs.logs import log_to_stderr
 from steerlm_jobs.programs.outcomes import outcome
 from steerlm_jobs.programs.stage import StageRequest, run_stage
 
@@ -21,7 +20,6 @@ log = logging.getLogger(__name__)
 def main(arguments: Sequence[str]) -> int:
     """Run the program that the arguments name; return its exit code."""
     given = parser().parse_args(arguments)
-    log_to_stderr()
     if given.verb in {kind.value for kind in StageKind}:
         return _stage(given)
     try:
