@@ -27,7 +27,7 @@ from steerlm_jobs.programs.recipes import recipe_of
 from steerlm_jobs.programs.stage import StageRequest
 from steerlm_jobs.programs.warm_child import Lifeline, become_stage
 
-_PRELOADED: Final = {
+PRELOADED: Final = {
     "torch": (),
     "transformers": ("AutoModel", "AutoModelForCausalLM", "AutoTokenizer", "LlamaForCausalLM"),
 }
@@ -64,7 +64,8 @@ def serve() -> None:
 
 
 def _preload() -> None:
-    for name, members in _PRELOADED.items():
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy's OpenBLAS starts its threads when loaded
+    for name, members in PRELOADED.items():
         module = importlib.import_module(name)
         for member in members:
             getattr(module, member)
