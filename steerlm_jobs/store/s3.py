@@ -49,8 +49,8 @@ class S3Store:
     """Objects below one prefix of a bucket."""
 
     def __init__(self, uri: str) -> None:
-        self.uri = uri.rstrip("/")
-        self._root = self.uri.removeprefix("s3://")
+        self._root = uri.removeprefix("s3://").strip("/")
+        self.uri = f"s3://{self._root}"
         self.bucket = self._root.partition("/")[0]
         if not self.bucket:
             msg = f"{uri}: no bucket; write s3://BUCKET/PREFIX"
