@@ -12,11 +12,11 @@ from typing import Final
 from steerlm_jobs.contract.config import StageConfig, artifact_uri
 from steerlm_jobs.contract.errors import BadInputError
 from steerlm_jobs.contract.manifest import MANIFEST_NAME, AttemptInfo, Manifest, content_digest
-from steerlm_jobs.store.artifacts import CHECKPOINTS, manifests_first, writer_name
 from steerlm_jobs.store.clock import timestamp
 from steerlm_jobs.store.files import open_store
 from steerlm_jobs.store.hashing import content_files, file_digest
 from steerlm_jobs.store.manifests import read_manifest_at
+from steerlm_jobs.store.sealing import CHECKPOINTS, manifests_first, writer_name
 
 log = logging.getLogger(__name__)
 
