@@ -1,16 +1,18 @@
 """The wish that a stage ends early, as a flag: work is only ever left between two steps."""
 
 import signal
-import threading
 
 from steerlm_jobs.contract.errors import InterruptedStageError
 
 
 class StopFlag:
-    """Set once, by a signal or by the program; never falls."""
+    """Set once, by a signal or by the program; never falls.
+
+    A plain attribute: a lock could be held by the very code that a second signal interrupts.
+    """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._is_set = False
 
     def install(self) -> None:
         """Let SIGTERM and SIGINT set the flag; a second Ctrl-C changes nothing.
@@ -22,12 +24,12 @@ class StopFlag:
 
     def set(self) -> None:
         """Ask the stage to end after its current step."""
-        self._event.set()
+        self._is_set = True
 
     @property
     def is_set(self) -> bool:
         """True once the stage should write its checkpoint and end."""
-        return self._event.is_set()
+        return self._is_set
 
     def raise_if_set(self) -> None:
         """End the stage if it was asked to stop.
