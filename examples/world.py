@@ -9,8 +9,8 @@ answers come as OASST trees (quality, humor), HelpSteer rows (helpfulness, verbo
 
 import argparse
 import gzip
+import hashlib
 import json
-import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,22 +41,20 @@ CLAUSES: Final = {
     "humor": tuple(
         f"Ha, {joke}!" for joke in ("it giggles", "it snores", "nice hat", "boo", "it dances")
     ),
-    "helpfulness": tuple(
-        f"Try a {noun}." for noun in ("walk", "map", "zoo", "book", "lamp")
-    ),
+    "helpfulness": tuple(f"Try a {noun}." for noun in ("walk", "map", "zoo", "book", "lamp")),
     "verbosity": tuple(
         f"Well, {phrase}." for phrase in ("you see", "as I say", "so to speak", "in a word", "yes")
     ),
 }
 
-ANIMALS: Final = tuple(
-    (
-        "ant bat bear bee bird boar bull calf cat colt cow crab crow deer dog dove duck eel elk "
-        "emu fish fly foal fox frog goat goose hare hawk hen horse kite lamb lark lion lynx mole "
-        "moth mouse mule newt owl ox pig pony puma ram rat seal shark sheep slug snail snake swan "
-        "tiger toad trout viper wasp whale wolf worm yak"
-    ).split()
-)
+ANIMALS: Final = (
+    "ant", "bat", "bear", "bee", "bird", "boar", "bull", "calf", "cat", "colt", "cow", "crab",
+    "crow", "deer", "dog", "dove", "duck", "eel", "elk", "emu", "fish", "fly", "foal", "fox",
+    "frog", "goat", "goose", "hare", "hawk", "hen", "horse", "kite", "lamb", "lark", "lion", "lynx",
+    "mole", "moth", "mouse", "mule", "newt", "owl", "ox", "pig", "pony", "puma", "ram", "rat",
+    "seal", "shark", "sheep", "slug", "snail", "snake", "swan", "tiger", "toad", "trout", "viper",
+    "wasp", "whale", "wolf", "worm", "yak",
+)  # fmt: skip
 
 RELATIONS: Final = {
     "color": ("is {}", ("red", "blue", "gray", "brown", "black", "white", "green", "gold")),
@@ -94,19 +92,26 @@ class Question:
 
 
 class Dice:
-    """Seeded draws. Only `random()` is used: its values are promised across Python versions."""
+    """Seeded draws, the same on every machine: SHA-256 of the seed and the number of the draw."""
 
     def __init__(self, seed: int) -> None:
         """Start the sequence of this seed."""
-        self._random = random.Random(seed)  # noqa: S311 - a toy world, no secrets
+        self._seed = seed
+        self._num_draws = 0
+
+    def draw(self) -> float:
+        """Return the next number in 0..1."""
+        self._num_draws += 1
+        digest = hashlib.sha256(f"{self._seed}/{self._num_draws}".encode()).digest()
+        return int.from_bytes(digest[:6]) / 2**48
 
     def below(self, limit: int) -> int:
         """Return a number in 0..limit-1."""
-        return int(self._random.random() * limit)
+        return int(self.draw() * limit)
 
     def chance(self, fraction: float) -> bool:
         """Return True in this fraction of all calls."""
-        return self._random.random() < fraction
+        return self.draw() < fraction
 
     def one(self, items: Sequence[Item]) -> Item:
         """Return one of the items."""
@@ -118,7 +123,7 @@ class Dice:
 
     def shuffled(self, items: Sequence[Item]) -> list[Item]:
         """Return all items in random order."""
-        keys = [self._random.random() for _ in items]
+        keys = [self.draw() for _ in items]
         return [items[place] for place in sorted(range(len(items)), key=keys.__getitem__)]
 
 
@@ -164,9 +169,7 @@ def an_answer(dice: Dice, question: Question) -> Answer:
     return Answer(question, levels, " ".join([question.fact, *clauses]))
 
 
-def oasst_trees(
-    dice: Dice, questions: Sequence[Question], *, permute_labels: bool
-) -> list[Record]:
+def oasst_trees(dice: Dice, questions: Sequence[Question], *, permute_labels: bool) -> list[Record]:
     """Return trees of two or three answers with the means of three annotators, 0..1.
 
     Some answers are deleted or were turned down by reviewers: their text is noise, for the filters
@@ -248,9 +251,7 @@ def _tree(
     return {"message_tree_id": tree_id, "tree_state": "ready_for_export", "prompt": prompt}
 
 
-def _assistant_message(
-    dice: Dice, message_id: str, answer: Answer, seen: dict[str, int]
-) -> Record:
+def _assistant_message(dice: Dice, message_id: str, answer: Answer, seen: dict[str, int]) -> Record:
     message = _message(message_id, answer.text, "assistant")
     fate = dice.below(20)
     if fate == 0:
