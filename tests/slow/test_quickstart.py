@@ -1,0 +1,107 @@
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from steerlm_jobs.contract.evaluation import Evaluation, Sweep
+
+ROOT = Path(__file__).parents[2]
+QUICKSTART = ROOT / "examples" / "quickstart.yaml"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The quickstart, run once to its end."""
+    folder = tmp_path_factory.mktemp("quickstart") / "run"
+    done = _steerlm("run", str(QUICKSTART), "--workdir", str(folder))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_the_quickstarts_answers_follow_their_labels_by_the_oracle(workdir: Path) -> None:
+    sweeps = _by_the_oracle(workdir)
+    lower = {sweep.attribute: sweep.spearman.lower for sweep in sweeps}
+    assert len(lower) == 4
+    assert sum(bound is not None and bound >= 0.8 for bound in lower.values()) >= 2, lower
+
+
+def test_a_second_run_finds_every_stage_and_says_so(workdir: Path) -> None:
+    again = _steerlm("run", str(QUICKSTART), "--workdir", str(workdir))
+    assert again.returncode == 0, again.stdout + again.stderr
+    stages = json.loads((workdir / ".steerlm" / "status.json").read_text())["stages"]
+    assert {stage["name"]: stage["state"] for stage in stages} == {
+        stage["name"]: "Cached" for stage in stages
+    }
+
+
+def test_ask_answers_with_more_jokes_where_more_are_asked_for(workdir: Path) -> None:
+    question = "What is the color of the fox?"
+    asked = _steerlm("ask", str(workdir), question, "--set", "humor=4", "--against", "humor=0")
+    assert asked.returncode == 0, asked.stdout + asked.stderr
+    assert len(re.findall(r"\bHa,", asked.stdout)) >= 2
+
+
+def test_a_gate_that_cannot_be_reached_fails_the_run_with_code_3(workdir: Path) -> None:
+    gates = 'spec.stages.evaluate.gates=[{metric: meter/jokes/spearman, max: "-0.9"}]'
+    run = _steerlm("run", str(QUICKSTART), "--workdir", str(workdir), "--set", gates)
+    assert run.returncode == 3, run.stdout + run.stderr
+
+
+def test_permuted_labels_steer_nothing(tmp_path: Path) -> None:
+    """The same pipeline on labels dealt out at random: the quickstart's table can be wrong.
+
+    People's labels are kept (FillMissing). Predicted ones would all be alike here, and then what a
+    model does at levels that it never saw is an accident of its weights.
+    """
+    _write_permuted_world(tmp_path / "data")
+    run = tmp_path / "quickstart.yaml"
+    run.write_text(QUICKSTART.read_text())
+    settings = (
+        "spec.stages.annotate.labels=FillMissing",
+        "spec.data.unlabelled=[]",
+        "spec.bootstrap.iterations=0",
+        "spec.stages.evaluate.gates=[]",
+    )
+    arguments = [argument for setting in settings for argument in ("--set", setting)]
+    done = _steerlm("run", str(run), "--workdir", str(tmp_path / "run"), *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for sweep in _by_the_oracle(tmp_path / "run"):
+        # No value: the meter saw the same at all levels, so nothing was steered.
+        assert abs(sweep.spearman.value or 0.0) < 0.2, sweep
+
+
+def _by_the_oracle(workdir: Path) -> Sequence[Sweep]:
+    """The final model's sweeps by the meters of the quickstart, other labels at target."""
+    evaluation = _evaluation(workdir)
+    return [
+        sweep
+        for sweep in evaluation.sweeps
+        if sweep.model == evaluation.final_model
+        and sweep.others == "Target"
+        and sweep.scorer in {"sources", "jokes", "tips", "fillers"}
+    ]
+
+
+def _evaluation(workdir: Path) -> Evaluation:
+    stages = json.loads((workdir / ".steerlm" / "status.json").read_text())["stages"]
+    uri = next(stage["artifact"]["uri"] for stage in stages if stage["name"] == "evaluate")
+    folder = Path(uri.removeprefix("file://"))
+    files = json.loads((folder / "manifest.json").read_text())["files"]
+    path = next(file["path"] for file in files if file["name"] == "metrics.json")
+    return Evaluation.model_validate_json((folder / path).read_text())
+
+
+def _write_permuted_world(folder: Path) -> None:
+    command = [sys.executable, "-m", "examples.world", "--permute-labels", "--out", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True)
+
+
+def _steerlm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "steerlm_operator.cli.main", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
