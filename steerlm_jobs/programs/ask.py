@@ -20,10 +20,10 @@ def print_answers(given: argparse.Namespace) -> None:
         BadInputError: There is no model at the address, or it is damaged.
         BadConfigError: A label is unknown, out of range or not the caller's to set.
     """
-    from steerlm_jobs.generate.ask import answer
-
     asked = [dict(given.set), *([dict(given.against)] if given.against else [])]
     with _model_folder(given.uri) as folder:
+        from steerlm_jobs.generate.ask import answer  # loads torch: only once there is a model
+
         for labels in asked:
             found = answer(folder, given.prompt, labels, max_new_tokens=given.max_new_tokens)
             if given.json:

@@ -52,6 +52,13 @@ def test_verify_names_what_is_wrong_in_one_line(tmp_path: Path, capsys):
     assert "no artifact here" in captured.err
 
 
+@pytest.mark.parametrize("uri", ["none", "memory://none"])
+def test_asking_where_no_model_is_ends_with_one_line(tmp_path: Path, capsys, monkeypatch, uri: str):
+    monkeypatch.chdir(tmp_path)
+    assert main(["ask", uri, "Who are you?"]) == 11
+    assert capsys.readouterr().err.startswith(f"{uri}: no model here")
+
+
 @pytest.mark.parametrize("text", ["humor", "humor=much", "humor="])
 def test_a_level_that_is_none_is_refused(text: str, capsys):
     with pytest.raises(SystemExit) as end:
