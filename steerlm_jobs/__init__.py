@@ -1,1 +1,1 @@
-"""What runs inside the stage containers: one program per stage kind, `python -m steerlm_jobs <kind>`."""
+"""What runs inside the stage containers: `python -m steerlm_jobs <kind>`, one program a kind."""

@@ -1,6 +1,6 @@
 """The stage config: all that a stage program is told, as one frozen JSON."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from steerlm_jobs.contract.recipes import Recipe
 from steerlm_jobs.contract.values import Value
 
 TaggedRecipe = Annotated[Recipe, Field(discriminator="kind")]
-CONTRACT_VERSION = 1
+CONTRACT_VERSION: Final = 1
 SCRATCH_MODEL = "scratch:tiny"
 """A base model of its own: tokenizer and tiny Llama, made by prepare in seconds. For tries."""
 
@@ -41,7 +41,7 @@ class PlannedStage(Value):
 class PrepareExecution(Value):
     """What prepare is told beyond its recipe."""
 
-    source_uris: dict[str, str] = {}
+    source_uris: dict[str, str] = Field(default_factory=dict)
     """Address of each data source, by name."""
     evaluation_prompts_uri: str = ""
     """Empty: the prompts of the validation split."""
@@ -51,7 +51,7 @@ class PrepareExecution(Value):
     gates: tuple[Gate, ...] = ()
     max_length_tokens: int = 0
     """The longest sequence any stage will ask of the model; 0: not checked."""
-    source_lines: dict[str, str] = {}
+    source_lines: dict[str, str] = Field(default_factory=dict)
     """`FILE:LINE` of each source in the user's YAML, for messages."""
     is_dry_run: bool = False
     """True: digest the roots, look for results, write nothing."""

@@ -60,7 +60,7 @@ class Evaluation(Value):
     final_model: str
     """Stage id of the model that the run is about."""
     sweeps: tuple[Sweep, ...]
-    apm: dict[str, ApmFigures] = {}
-    metrics: dict[str, MetricValue] = {}
+    apm: dict[str, ApmFigures] = Field(default_factory=dict)
+    metrics: dict[str, MetricValue] = Field(default_factory=dict)
     """Every gate metric of the final model by its name in `contract.gates`."""
     warnings: tuple[str, ...] = ()

@@ -48,7 +48,7 @@ class AttemptInfo(Value):
     started_at: str = ""
     finished_at: str = ""
     seconds: float = 0.0
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
 
 
 class Manifest(Value):
@@ -58,7 +58,7 @@ class Manifest(Value):
     kind: StageKind
     fingerprint: str
     digest: Digest
-    inputs: dict[str, InputRef] = {}
+    inputs: dict[str, InputRef] = Field(default_factory=dict)
     files: tuple[ContentFile, ...]
     telemetry: tuple[TelemetryFile, ...] = ()
     attempt: AttemptInfo

@@ -151,7 +151,7 @@ class AnnotateRecipe(Value):
     labels: Literal["Predicted", "FillMissing"] = "Predicted"
     max_length_tokens: int = Field(default=4096, gt=0)
     chunk_rows: int = Field(default=512, gt=0)
-    rank_weights: dict[str, float] = {}
+    rank_weights: dict[str, float] = Field(default_factory=dict)
     filter: SampleFilter = SampleFilter()
 
 
@@ -162,7 +162,7 @@ class TrainAcsftRecipe(Value):
     iteration: int = Field(default=0, ge=0)
     seed: int = 1234
     training: Training
-    source_weights: dict[str, float] = {}
+    source_weights: dict[str, float] = Field(default_factory=dict)
     """How often a source's conversations are seen in one epoch, by name, where not once."""
     targets: dict[str, int]
     """The label of each attribute that callers get who say nothing."""
@@ -188,7 +188,7 @@ class SampleRecipe(Value):
     max_length_tokens: int = Field(default=4096, gt=0)
     min_count: int = Field(default=5, gt=0)
     maximise: tuple[str, ...] = ()
-    limits: dict[str, int] = {}
+    limits: dict[str, int] = Field(default_factory=dict)
     """The highest label allowed, by attribute."""
     drop_unfinished: bool = True
     drop_duplicates: bool = True

@@ -5,6 +5,8 @@ Also the progress of an attempt, which is telemetry: a lost one changes nothing.
 
 from typing import Final
 
+from pydantic import Field
+
 from steerlm_jobs.contract.errors import ExitCode
 from steerlm_jobs.contract.gates import GateResult
 from steerlm_jobs.contract.manifest import Digest
@@ -43,7 +45,7 @@ class Report(Value):
     """Warnings that a person should see: dropped rows, levels not trained."""
     prepare: PrepareFindings | None = None
     gates: tuple[GateResult, ...] = ()
-    metrics: dict[str, str] = {}
+    metrics: dict[str, str] = Field(default_factory=dict)
     """Further figures in a fixed order, as far as the size allows; all are in the artifact."""
 
 
@@ -56,7 +58,7 @@ class Progress(Value):
     unit: str = "steps"
     activity: str = ""
     """One or two words, `pre-training` say."""
-    figures: dict[str, float] = {}
+    figures: dict[str, float] = Field(default_factory=dict)
     """Current figures by name: loss, tokens_per_second."""
     checkpoint_step: int = 0
     """Newest checkpoint or chunk that survives a kill."""
