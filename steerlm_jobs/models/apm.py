@@ -1,0 +1,139 @@
+"""The attribute prediction model, regression form: a backbone and a linear head on its last marker.
+
+Folder: backbone at the root, `head.safetensors` (weight [A, D] and bias [A], fp32, on the scale
+0..1) and `steerlm.json` beside it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from steerlm_jobs.attributes.labels import from_unit
+from steerlm_jobs.attributes.schema import Schema
+from steerlm_jobs.contract.errors import BadConfigError
+from steerlm_jobs.data.conversations import Conversation, Role
+from steerlm_jobs.data.tokens import ChatTokenizer
+from steerlm_jobs.models.loading import best_device, load_backbone
+from steerlm_jobs.models.steerlm_json import read_schema
+from steerlm_jobs.process.stop import StopFlag
+
+HEAD_FILE: Final = "head.safetensors"
+SCORING_TOKENS: Final = {"cpu": 4096, "cuda": 65_536}
+"""Tokens that are scored at once, padding included."""
+
+Scores = dict[str, float]
+
+
+class Apm(nn.Module):
+    """Scores of the answer before each marked position, on the scale 0..1."""
+
+    def __init__(self, backbone: PreTrainedModel, num_attributes: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        width = backbone.config.get_text_config().hidden_size
+        self.head = nn.Linear(width, num_attributes, dtype=torch.float32)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, ids_BT: Tensor, position_ids_BT: Tensor, is_scored_BT: Tensor) -> Tensor:
+        """Return scores [N, A] in fp32 of the N positions where `is_scored_BT` is True, by row."""
+        hidden_BTD = self.backbone(
+            input_ids=ids_BT, position_ids=position_ids_BT, attention_mask=None, use_cache=False
+        ).last_hidden_state
+        with torch.autocast(hidden_BTD.device.type, enabled=False):
+            scores_NA: Tensor = self.head(hidden_BTD[is_scored_BT].float())
+        return scores_NA
+
+
+def load_apm(folder: Path, dtype: torch.dtype | str = "auto") -> tuple[Apm, ChatTokenizer, Schema]:
+    """Load an APM in evaluation mode, on the accelerator if there is one.
+
+    Raises:
+        BadConfigError: The folder is not an APM's.
+    """
+    if not (folder / HEAD_FILE).exists():
+        msg = f"{folder}: no {HEAD_FILE}: this is not the folder of an attribute prediction model"
+        raise BadConfigError(msg)
+    schema = read_schema(folder)
+    apm = Apm(load_backbone(folder, dtype), len(schema.names))
+    apm.head.load_state_dict(load_file(folder / HEAD_FILE))
+    return apm.eval().to(best_device()), ChatTokenizer.from_folder(folder), schema
+
+
+def save_head(head: nn.Linear, folder: Path) -> None:
+    """Write the head beside its backbone."""
+    tensors = {name: t.detach().float().cpu().contiguous() for name, t in head.named_parameters()}
+    save_file(tensors, folder / HEAD_FILE, metadata={"format": "pt"})
+
+
+def score_conversations(
+    apm: Apm,
+    tokenizer: ChatTokenizer,
+    schema: Schema,
+    conversations: Sequence[Conversation],
+    max_length_tokens: int,
+    stop: StopFlag | None = None,
+) -> list[list[Scores | None]]:
+    """Score every assistant turn, each after its own prefix.
+
+    The result depends on these conversations alone: equal inputs are computed once, in batches
+    sorted by length.
+
+    Returns:
+        For each conversation, for each of its assistant turns in order, the score of each attribute
+        on the attribute's scale; None where no cut from the left makes the turn fit.
+    """
+    encoded = [
+        [
+            tokenizer.encode_scoring(c, i, max_length_tokens)
+            for i, turn in enumerate(c.turns)
+            if turn.role is Role.ASSISTANT
+        ]
+        for c in conversations
+    ]
+    distinct = {e.ids for row in encoded for e in row if e is not None}
+    rows = sorted(distinct, key=lambda ids: (len(ids), ids))
+    values = _unit_scores(apm, rows, stop or StopFlag())
+    scores = {ids: _on_scales(row, schema) for ids, row in zip(rows, values, strict=True)}
+    return [[None if e is None else scores[e.ids] for e in row] for row in encoded]
+
+
+def _on_scales(values: Sequence[float], schema: Schema) -> Scores:
+    return {a.name: from_unit(value, a) for a, value in zip(schema.attributes, values, strict=True)}
+
+
+@torch.inference_mode()
+def _unit_scores(apm: Apm, rows: Sequence[tuple[int, ...]], stop: StopFlag) -> list[list[float]]:
+    """Return the scores, 0..1, of rows that are sorted by length."""
+    device = next(apm.parameters()).device
+    found: list[list[float]] = []
+    for batch in _batches(rows, SCORING_TOKENS[device.type]):
+        stop.raise_if_set()
+        found += _batch_scores(apm, batch, device).tolist()
+    return found
+
+
+def _batch_scores(apm: Apm, rows: Sequence[tuple[int, ...]], device: torch.device) -> Tensor:
+    """Score rows padded on the right: a causal model's marker never sees what comes after it."""
+    longest = max(map(len, rows))
+    ids_BT = torch.tensor([[*ids, *([0] * (longest - len(ids)))] for ids in rows], device=device)
+    positions_BT = torch.arange(longest, device=device).expand_as(ids_BT)
+    last_B = torch.tensor([len(ids) - 1 for ids in rows], device=device)
+    scores_BA: Tensor = apm(ids_BT, positions_BT, positions_BT == last_B[:, None])
+    return scores_BA.cpu()
+
+
+def _batches(rows: Sequence[tuple[int, ...]], max_tokens: int) -> list[Sequence[tuple[int, ...]]]:
+    """Cut rows sorted by length into batches of at most `max_tokens` after padding."""
+    batches, start = [], 0
+    for end in range(1, len(rows) + 1):
+        is_last = end == len(rows)
+        if is_last or len(rows[end]) * (end + 1 - start) > max_tokens:
+            batches.append(rows[start:end])
+            start = end
+    return batches

@@ -1,0 +1,148 @@
+"""Hugging Face model folders in and out: safetensors only, no code from the folder."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+import transformers
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from steerlm_jobs.contract.errors import BadConfigError
+
+transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+ANY_DTYPE: Final = "auto"
+"""The dtype that the folder's weights have."""
+_TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
+_LEGAL_FILES: Final = ("LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt", "NOTICE.md")
+
+
+def load_causal_lm(folder: Path, dtype: torch.dtype | str = ANY_DTYPE) -> PreTrainedModel:
+    """Load a causal language model in evaluation mode.
+
+    Raises:
+        BadConfigError: The folder holds none, or one that needs its own code or pickled weights.
+    """
+    check_model_folder(folder)
+    return _loaded(AutoModelForCausalLM, folder, dtype)
+
+
+def load_backbone(folder: Path, dtype: torch.dtype | str = ANY_DTYPE) -> PreTrainedModel:
+    """Load a model without its output layer, from a causal LM's folder or a backbone's own.
+
+    Raises:
+        BadConfigError: As `load_causal_lm`.
+    """
+    check_model_folder(folder)
+    return _loaded(AutoModel, folder, dtype)
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """Load the tokenizer of a model folder; it always has a fast backend.
+
+    Raises:
+        BadConfigError: There is none, or it has no fast form.
+    """
+    if not any((folder / name).exists() for name in _TOKENIZER_FILES):
+        msg = f"{folder}: no tokenizer in this model folder; add tokenizer.json"
+        raise BadConfigError(msg)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(  # type: ignore[no-untyped-call]
+            str(folder), trust_remote_code=False, local_files_only=True
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise BadConfigError(_refused(folder, "tokenizer", error)) from error
+    if not tokenizer.is_fast:
+        msg = f"{folder}: its tokenizer has no fast form; convert it to tokenizer.json"
+        raise BadConfigError(msg)
+    return tokenizer  # type: ignore[no-any-return]  # AutoTokenizer is untyped
+
+
+def load_config(folder: Path) -> Any:  # noqa: ANN401  # each architecture has its own class
+    """Load a model's config.json.
+
+    Raises:
+        BadConfigError: There is none, or Transformers does not know it.
+    """
+    if not (folder / "config.json").exists():
+        msg = f"{folder}: no config.json: this is not a Hugging Face model folder"
+        raise BadConfigError(msg)
+    try:
+        return AutoConfig.from_pretrained(  # type: ignore[no-untyped-call]
+            str(folder), trust_remote_code=False, local_files_only=True
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadConfigError(_refused(folder, "config.json", error)) from error
+
+
+def max_position(folder: Path) -> int | None:
+    """Return the longest sequence that the model was made for; None: its config says nothing."""
+    value = getattr(load_config(folder), "max_position_embeddings", None)
+    return int(value) if value else None
+
+
+def check_model_folder(folder: Path) -> None:
+    """Refuse a folder from which no model can be loaded, before anything large is read.
+
+    Raises:
+        BadConfigError: No config, no safetensors, or code of its own.
+    """
+    config = load_config(folder)
+    if getattr(config, "auto_map", None) and type(config).__module__.startswith("transformers_mod"):
+        msg = f"{folder}: the model needs code of its own, which is not run"
+        raise BadConfigError(msg)
+    if not any(folder.glob("*.safetensors")):
+        msg = f"{folder}: no *.safetensors in this model folder; convert its weights to safetensors"
+        raise BadConfigError(msg)
+
+
+def save_model(
+    model: PreTrainedModel, folder: Path, tokenizer: PreTrainedTokenizerFast, dtype: torch.dtype
+) -> None:
+    """Write a model as a Hugging Face folder whose files hold no path, host or time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.config._name_or_path = ""  # noqa: SLF001  # it would name this machine's folder
+    model.to(dtype).save_pretrained(str(folder))  # type: ignore[arg-type]  # torch's overloads
+    tokenizer.name_or_path = ""
+    tokenizer.save_pretrained(str(folder))
+
+
+def copy_legal_files(source: Path, target: Path) -> None:
+    """Copy licence and notice of a base model to a model made from it."""
+    for name in _LEGAL_FILES:
+        if (source / name).exists():
+            shutil.copyfile(source / name, target / name)
+
+
+def write_json(file: Path, value: object) -> None:
+    """Write JSON for people and programs, the same bytes for the same value."""
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    file.write_text(f"{text}\n", encoding="utf-8")
+
+
+def best_device() -> torch.device:
+    """Return the accelerator if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _loaded(kind: Any, folder: Path, dtype: torch.dtype | str) -> PreTrainedModel:  # noqa: ANN401  # an Auto class
+    try:
+        model = kind.from_pretrained(
+            str(folder),
+            dtype=dtype,
+            trust_remote_code=False,
+            local_files_only=True,
+            use_safetensors=True,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        raise BadConfigError(_refused(folder, "model", error)) from error
+    return model.eval()  # type: ignore[no-any-return]  # the Auto classes are untyped
+
+
+def _refused(folder: Path, what: str, error: Exception) -> str:
+    reason = str(error).strip().splitlines()
+    return f"{folder}: its {what} cannot be loaded: {reason[0][:200] if reason else error!r}"

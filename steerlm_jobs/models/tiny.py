@@ -1,0 +1,160 @@
+"""`scratch:tiny`: a tokenizer and a small Llama made from nothing but texts. For tries.
+
+The number of steps is fixed, so the same texts and seed give the same model on the same machine.
+"""
+
+import io
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import sentencepiece
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from steerlm_jobs.models.loading import save_model
+
+NUM_PIECES: Final = 800
+NUM_STEPS: Final = 160
+_ROWS, _LENGTH_TOKENS = 32, 64
+_LEARNING_RATE: Final = 4e-3
+_WARMUP_STEPS: Final = 20
+_WIDTH, _LAYERS, _HEADS = 96, 3, 4
+MAX_POSITION: Final = 4096
+UNKNOWN, BOS, EOS = "<unk>", "<s>", "</s>"
+
+OnStep = Callable[[int, int], None]
+"""Called with (steps done, all steps); may raise to end early."""
+
+
+def make_tiny(
+    texts: Sequence[str],
+    folder: Path,
+    *,
+    seed: int,
+    num_steps: int = NUM_STEPS,
+    on_step: OnStep | None = None,
+) -> None:
+    """Write a tiny causal LM that has seen `texts`, as a Hugging Face folder in fp32.
+
+    Args:
+        texts: What it should speak like; at least a few kilobytes.
+        folder: Where to write; made if missing.
+        seed: Of weights and order.
+        num_steps: Steps of pre-training, each of 2,048 tokens.
+        on_step: Told after each step.
+    """
+    tokenizer = train_tokenizer(texts)
+    model = _untrained(tokenizer.get_vocab_size(), seed)
+    _pretrain(model, _stream(tokenizer, texts), seed, num_steps, on_step or (lambda _d, _t: None))
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, unk_token=UNKNOWN, bos_token=BOS, eos_token=EOS
+    )
+    save_model(model, folder, fast, torch.float32)
+
+
+def train_tokenizer(texts: Iterable[str], num_pieces: int = NUM_PIECES) -> Tokenizer:
+    """Return a SentencePiece tokenizer (BPE, as Llama's), frozen in the fast form.
+
+    Identity normalisation, bytes for unknown characters, digits apart, line breaks kept as tokens
+    of their own: they are never part of a piece. One thread, so that it is always the same.
+    """
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=(line for text in texts for line in text.split("\n") if line),
+        model_writer=model,
+        vocab_size=num_pieces,
+        hard_vocab_limit=False,
+        model_type="bpe",
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        add_dummy_prefix=False,
+        byte_fallback=True,
+        split_digits=True,
+        num_threads=1,
+        minloglevel=2,
+    )
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    return _frozen(pieces)
+
+
+def _frozen(pieces: Any) -> Tokenizer:  # noqa: ANN401  # sentencepiece has no types
+    vocab = {pieces.id_to_piece(i): i for i in range(pieces.get_piece_size())}
+    model = models.BPE(vocab, _merges(vocab), unk_token=UNKNOWN, byte_fallback=True, fuse_unk=True)
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace("▁", prepend_scheme="never", split=False)
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    tokenizer.add_special_tokens([UNKNOWN, BOS, EOS])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{BOS} $A", pair=f"{BOS} $A $B", special_tokens=[(BOS, pieces.bos_id())]
+    )
+    return tokenizer
+
+
+def _merges(vocab: dict[str, int]) -> list[tuple[str, str]]:
+    """Return the merges that make each piece, in SentencePiece's order: that of the ids."""
+    splits = [
+        (vocab[piece], vocab[piece[:cut]], vocab[piece[cut:]], piece[:cut], piece[cut:])
+        for piece in vocab
+        for cut in range(1, len(piece))
+        if piece[:cut] in vocab and piece[cut:] in vocab
+    ]
+    return [(left, right) for _rank, _l, _r, left, right in sorted(splits)]
+
+
+def _untrained(num_tokens: int, seed: int) -> LlamaForCausalLM:
+    config = LlamaConfig(
+        vocab_size=-(-(num_tokens + 3) // 64) * 64,  # room for the markers
+        hidden_size=_WIDTH,
+        intermediate_size=3 * _WIDTH,
+        num_hidden_layers=_LAYERS,
+        num_attention_heads=_HEADS,
+        num_key_value_heads=_HEADS,
+        max_position_embeddings=MAX_POSITION,
+        tie_word_embeddings=False,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=None,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return LlamaForCausalLM(config)
+
+
+def _stream(tokenizer: Tokenizer, texts: Sequence[str]) -> torch.Tensor:
+    """Return all texts as one row of ids, each between BOS and EOS."""
+    eos = tokenizer.token_to_id(EOS)
+    encoded = tokenizer.encode_batch_fast(list(texts))
+    ids = [i for e in encoded for i in (*e.ids, eos)]
+    shortest = _LENGTH_TOKENS + 1
+    return torch.tensor(ids * math.ceil(shortest / max(len(ids), 1)), dtype=torch.long)
+
+
+def _pretrain(
+    model: LlamaForCausalLM, stream: torch.Tensor, seed: int, num_steps: int, on_step: OnStep
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, weight_decay=0.1)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _factor(step, num_steps))
+    model.train()
+    for step in range(num_steps):
+        starts = torch.randint(len(stream) - _LENGTH_TOKENS, (_ROWS,), generator=generator)
+        rows = stream[starts[:, None] + torch.arange(_LENGTH_TOKENS + 1)]
+        logits = model(rows[:, :-1], use_cache=False).logits
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten())
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        on_step(step + 1, num_steps)
+    model.eval()
+
+
+def _factor(step: int, num_steps: int) -> float:
+    warm = min(1.0, (step + 1) / _WARMUP_STEPS)
+    return warm * (0.1 + 0.45 * (1 + math.cos(math.pi * min(1.0, step / num_steps))))
