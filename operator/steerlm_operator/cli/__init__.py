@@ -1,0 +1,1 @@
+"""`steerlm` on the command line: reads arguments, calls `local`, prints. Decides nothing."""

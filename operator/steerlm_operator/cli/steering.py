@@ -1,0 +1,60 @@
+"""The table that says whether the model steers: requested level against measured level."""
+
+from collections.abc import Iterable
+
+from rich.table import Table
+
+from steerlm_jobs.contract.evaluation import Evaluation, LevelRow, Sweep
+from steerlm_jobs.contract.gates import MetricValue
+
+
+def steering_table(evaluation: Evaluation) -> Table:
+    """Return a row for each attribute and scorer of the final model, others at their target."""
+    sweeps = [
+        sweep
+        for sweep in evaluation.sweeps
+        if sweep.model == evaluation.final_model and sweep.others == "Target"
+    ]
+    levels = sorted({row.level for sweep in sweeps for row in sweep.levels})
+    table = Table(title=f"Asked for a level, measured in the answers of {evaluation.final_model}")
+    table.add_column("attribute")
+    table.add_column("measured by")
+    for level in levels:
+        table.add_column(str(level), justify="right")
+    table.add_column("Spearman [95 %]", justify="right")
+    for sweep in _by_attribute(sweeps, evaluation.attributes):
+        measured = {row.level: row for row in sweep.levels}
+        table.add_row(
+            sweep.attribute,
+            sweep.scorer if sweep.is_independent else f"{sweep.scorer} (made the labels)",
+            *(_mean(measured.get(level)) for level in levels),
+            interval(sweep.spearman),
+        )
+    return table
+
+
+def interval(metric: MetricValue) -> str:
+    """Return `0.93 [0.90, 0.95]`."""
+    if metric.value is None:
+        return "not measurable"
+    if metric.lower is None or metric.upper is None:
+        return f"{metric.value:.2f}"
+    return f"{metric.value:.2f} [{metric.lower:.2f}, {metric.upper:.2f}]"
+
+
+def has_untrained(evaluation: Evaluation) -> bool:
+    """Return True if a level of the table is marked as not trained."""
+    return any(not row.is_trained for sweep in evaluation.sweeps for row in sweep.levels)
+
+
+def _mean(row: LevelRow | None) -> str:
+    if row is None:
+        return ""
+    return f"{row.mean:.2f}" if row.is_trained else f"{row.mean:.2f}*"
+
+
+def _by_attribute(sweeps: Iterable[Sweep], attributes: tuple[str, ...]) -> list[Sweep]:
+    return sorted(
+        sweeps,
+        key=lambda sweep: (attributes.index(sweep.attribute), not sweep.is_independent),
+    )

@@ -1,0 +1,31 @@
+"""How long a run has been running: neither suspended nor queued."""
+
+from datetime import datetime, timedelta
+
+from steerlm_operator.api.status import RunStatus, StageState, StageStatus
+from steerlm_operator.core.records import IN_FLIGHT, Records
+
+
+def ended_seconds(status: RunStatus | None, before: Records, after: Records) -> float:
+    """Return the time of all attempts that have ended, those of this pass included."""
+    recorded = 0.0 if status is None else status.active_seconds
+    return recorded + sum(
+        _duration(record)
+        for stage, record in after.items()
+        if before[stage].state in IN_FLIGHT and record.state not in IN_FLIGHT
+    )
+
+
+def running_seconds(records: Records, now: datetime) -> float:
+    """Return for how long the attempts that run now have been running."""
+    return sum(
+        max(timedelta(), now - record.start_time).total_seconds()
+        for record in records.values()
+        if record.state is StageState.RUNNING and record.start_time is not None
+    )
+
+
+def _duration(record: StageStatus) -> float:
+    if record.start_time is None or record.completion_time is None:
+        return 0.0
+    return max(timedelta(), record.completion_time - record.start_time).total_seconds()

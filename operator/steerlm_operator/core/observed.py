@@ -1,0 +1,93 @@
+"""What one pass sees: a frozen snapshot, the only input of the planner beside the time."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from steerlm_jobs.contract.config import StageConfig
+from steerlm_jobs.contract.report import Progress, Report
+from steerlm_operator.api.reasons import Reason
+from steerlm_operator.api.run import SteerLMRun
+from steerlm_operator.api.status import RunStatus
+from steerlm_operator.core.graph import StageId
+
+
+class AttemptState(StrEnum):
+    """What has become of an attempt that was launched."""
+
+    ACTIVE = "Active"
+    ENDED = "Ended"
+    LOST = "Lost"
+    """It is gone and left neither exit code nor report: its host died, or it was deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One execution of a stage, by a Job or by a process."""
+
+    stage: StageId
+    number: int
+    state: AttemptState
+    uid: str = ""
+    """Identity of the Job or process; never the same for two attempts."""
+    exit_code: int | None = None
+    """Set if and only if it has ended."""
+    report: Report | None = None
+    progress: Progress | None = None
+    started_at: datetime | None = None
+    progressed_at: datetime | None = None
+    """When the progress last changed; None before the first."""
+    ended_at: datetime | None = None
+    """Of a lost one: its last sign of life."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A run, what was recorded about it, and its attempts as they are."""
+
+    run: SteerLMRun
+    run_uid: str
+    prefix: str
+    """Address below which the run's artifacts lie."""
+    status: RunStatus | None = None
+    """As recorded by the last pass; None before the first."""
+    attempts: tuple[Attempt, ...] = ()
+    """In any order."""
+
+    def attempt(self, stage: StageId, number: int) -> Attempt | None:
+        """Return one attempt of a stage; None if it was never launched."""
+        found = (a for a in self.attempts if (a.stage, a.number) == (stage, number))
+        return next(found, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Start an attempt. Doing it twice must fail, not start it twice."""
+
+    stage: StageId
+    attempt: int
+    config: StageConfig
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ask an attempt to leave its checkpoint and end. Repeated until it has ended."""
+
+    stage: StageId
+    attempt: int
+    reason: Reason
+    grace_seconds: float | None = None
+    """Kill it if it has not ended after so long; None: wait for its checkpoint."""
+
+
+Action = Launch | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do now, what to record, and when to look again if nothing happens before."""
+
+    actions: tuple[Action, ...]
+    status: RunStatus
+    look_again_at: datetime | None = None

@@ -1,0 +1,94 @@
+"""What the end of an attempt means: the exit code says what happened, this says what it counts as."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from steerlm_jobs.contract.errors import NEVER_RETRIED, ExitCode
+from steerlm_operator.api.reasons import Reason
+from steerlm_operator.core.observed import Attempt, AttemptState
+
+
+class OutcomeKind(StrEnum):
+    """What follows from the end of an attempt."""
+
+    SUCCEEDED = "Succeeded"
+    FINAL = "Final"
+    """Another attempt would end the same way."""
+    COUNTED = "Counted"
+    """Tried again within `retry.limit`."""
+    DISRUPTION = "Disruption"
+    """Not the stage's fault: tried again within `retry.disruptionLimit`."""
+    STOPPED = "Stopped"
+    """We stopped it; counted in no budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended."""
+
+    kind: OutcomeKind
+    reason: Reason | None = None
+    exit_code: int = 0
+    message: str = ""
+
+
+_REASONS: Final = {
+    ExitCode.BUG: Reason.STAGE_CRASHED,
+    ExitCode.BAD_CONFIG: Reason.BAD_CONFIG,
+    ExitCode.BAD_INPUT: Reason.BAD_INPUT,
+    ExitCode.DIVERGED: Reason.DIVERGED,
+    ExitCode.OUT_OF_MEMORY: Reason.OUT_OF_MEMORY,
+    ExitCode.STORE_UNAVAILABLE: Reason.STORE_UNAVAILABLE,
+    ExitCode.INTERRUPTED: Reason.INTERRUPTED,
+    ExitCode.STALLED: Reason.STALLED,
+}
+STOPS_UNCOUNTED: Final = frozenset({Reason.SUSPENDED, Reason.TERMINATED, Reason.DEADLINE_EXCEEDED})
+"""Reasons for which we stop an attempt without holding it against the stage."""
+
+
+def lost_outcome(uid: str) -> Outcome:
+    """Return what an attempt counts as that was launched as `uid` and is no longer there."""
+    return Outcome(
+        OutcomeKind.DISRUPTION, Reason.ATTEMPT_LOST, ExitCode.INTERRUPTED, f"{uid or 'it'} vanished"
+    )
+
+
+def outcome(attempt: Attempt, stop_reason: Reason | None) -> Outcome:
+    """Return what the end of an attempt counts as.
+
+    Args:
+        attempt: An attempt that is not active.
+        stop_reason: Why we had asked it to stop, if we had.
+    """
+    code = attempt.exit_code
+    message = attempt.report.message if attempt.report is not None else ""
+    if code == ExitCode.OK:
+        return _succeeded(attempt)
+    if code in NEVER_RETRIED:
+        return Outcome(OutcomeKind.FINAL, _REASONS[ExitCode(code)], code, message)
+    if stop_reason is Reason.STALLED:
+        stalled = "no progress for longer than stallTimeoutSeconds"
+        return Outcome(OutcomeKind.COUNTED, Reason.STALLED, ExitCode.STALLED, stalled)
+    if stop_reason in STOPS_UNCOUNTED:
+        return Outcome(OutcomeKind.STOPPED, stop_reason, ExitCode.INTERRUPTED, message)
+    if attempt.state is AttemptState.LOST or code is None:
+        return lost_outcome(attempt.uid)
+    if code == ExitCode.INTERRUPTED:
+        return Outcome(OutcomeKind.DISRUPTION, Reason.INTERRUPTED, code, message)
+    return _counted(code, message)
+
+
+def _succeeded(attempt: Attempt) -> Outcome:
+    if attempt.report is not None and attempt.report.digest:
+        return Outcome(OutcomeKind.SUCCEEDED)
+    message = "ended with exit code 0 but without a report of its artifact"
+    return Outcome(OutcomeKind.COUNTED, Reason.STAGE_CRASHED, ExitCode.BUG, message)
+
+
+def _counted(code: int, message: str) -> Outcome:
+    known = _REASONS.get(ExitCode(code)) if code in set(ExitCode) else None
+    if known is not None:
+        return Outcome(OutcomeKind.COUNTED, known, code, message)
+    killed = f"killed by signal {code - 128}" if code > 128 else f"ended with exit code {code}"
+    return Outcome(OutcomeKind.COUNTED, Reason.STAGE_KILLED, code, message or killed)

@@ -1,0 +1,165 @@
+"""The planner: a snapshot and the time in, actions and the next status out. Decides, never waits.
+
+Every action is recorded in the status by one pass and carried out by the next: whoever dies in
+between finds in the status what was about to happen, and in the snapshot whether it did.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from steerlm_operator.api.reasons import Reason
+from steerlm_operator.api.run import RunSpec, Shutdown
+from steerlm_operator.api.status import StageState, StageStatus
+from steerlm_operator.core.active import ended_seconds, running_seconds
+from steerlm_operator.core.derive import derived_status
+from steerlm_operator.core.graph import Stage, stage_graph
+from steerlm_operator.core.launch import launch
+from steerlm_operator.core.observed import Action, Observed, Plan, Stop
+from steerlm_operator.core.policies import retry_policy, stall_timeout
+from steerlm_operator.core.records import DONE, Records, recorded, with_record
+from steerlm_operator.core.retry import with_retry
+from steerlm_operator.core.reuse import with_existing, with_fingerprints
+from steerlm_operator.core.settle import budget_of, settled
+
+STOP_GRACE_SECONDS: Final = 60.0
+"""How long a stalled or overdue attempt may take to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What is to be done about the stage whose turn it is."""
+
+    records: Records
+    actions: tuple[Action, ...] = ()
+    look_again_at: datetime | None = None
+
+
+def plan(observed: Observed, now: datetime) -> Plan:
+    """Return what to do now, what to record, and when to look again at the latest."""
+    graph = stage_graph(observed.run.spec)
+    recorded_before = recorded(observed.status, graph)
+    before = with_retry(observed, graph, recorded_before)
+    after = {stage.id: settled(observed, stage, before[stage.id], now) for stage in graph}
+    current = with_fingerprints(observed, graph, with_existing(observed, graph, before, after))
+    ended = ended_seconds(observed.status, before, after)
+    active = timedelta(seconds=ended + running_seconds(current, now))
+    step = _step(observed, graph, current, active, now)
+    status = derived_status(observed, graph, step.records, ended, now)
+    return Plan(step.actions, status, step.look_again_at)
+
+
+def _step(
+    observed: Observed,
+    graph: tuple[Stage, ...],
+    records: Records,
+    active: timedelta,
+    now: datetime,
+) -> _Step:
+    stage = next((stage for stage in graph if records[stage.id].state not in DONE), None)
+    if stage is None:
+        return _Step(records)
+    record = records[stage.id]
+    spec = observed.run.spec
+    control = _control(spec, active)
+    match record.state:
+        case StageState.RUNNING:
+            step = _while_running(observed, stage, records, control, now)
+            return _Step(step.records, step.actions, _earlier(step, spec, active, now))
+        case StageState.QUEUED if control is None:
+            return _Step(records, (launch(observed, graph, stage, records),))
+        case StageState.QUEUED | StageState.PENDING | StageState.RETRYING:
+            return _while_waiting(spec, stage, records, control, now)
+        case _:
+            return _Step(records)  # failed or cancelled: the run has ended
+
+
+def _control(spec: RunSpec, active: timedelta) -> Reason | None:
+    """Return why nothing may run, or nothing new; None if all may."""
+    if spec.shutdown is Shutdown.TERMINATE:
+        return Reason.TERMINATED
+    deadline = spec.active_deadline_seconds
+    if deadline is not None and active >= timedelta(seconds=deadline):
+        return Reason.DEADLINE_EXCEEDED
+    if spec.suspend:
+        return Reason.SUSPENDED
+    return Reason.STOPPED if spec.shutdown is Shutdown.STOP else None
+
+
+def _while_running(
+    observed: Observed, stage: Stage, records: Records, control: Reason | None, now: datetime
+) -> _Step:
+    record = records[stage.id]
+    stalls_at = _stalls_at(observed, stage, record, now)
+    reason = None if control is Reason.STOPPED else control  # Stop lets the stage finish
+    if reason not in {Reason.TERMINATED, Reason.DEADLINE_EXCEEDED}:
+        reason = record.reason or reason or (Reason.STALLED if stalls_at <= now else None)
+    if reason is None:
+        return _Step(records, look_again_at=stalls_at)
+    if reason is not record.reason:
+        return _Step(
+            with_record(records, record.model_copy(update={"reason": reason})), look_again_at=now
+        )
+    grace = None if reason is Reason.SUSPENDED else STOP_GRACE_SECONDS
+    again_at = None if grace is None else now + timedelta(seconds=grace)
+    return _Step(records, (Stop(stage.id, record.attempt, reason, grace),), again_at)
+
+
+def _while_waiting(
+    spec: RunSpec, stage: Stage, records: Records, control: Reason | None, now: datetime
+) -> _Step:
+    record = records[stage.id]
+    match control:
+        case Reason.SUSPENDED:
+            return _Step(records)
+        case Reason.DEADLINE_EXCEEDED:
+            ended = {"state": StageState.FAILED, "reason": control, "completion_time": now}
+            return _Step(with_record(records, record.model_copy(update=ended)))
+        case Reason():
+            ended = {"state": StageState.CANCELLED, "reason": control, "completion_time": now}
+            return _Step(with_record(records, record.model_copy(update=ended)))
+    ready_at = _ready_at(spec, stage, record)
+    if ready_at is not None and ready_at > now:
+        return _Step(records, look_again_at=ready_at)
+    return _Step(with_record(records, _next_attempt(record)), look_again_at=now)
+
+
+def _next_attempt(record: StageStatus) -> StageStatus:
+    """Return the record with a new attempt, which the next pass launches."""
+    return record.model_copy(
+        update={
+            "state": StageState.QUEUED,
+            "attempt": record.attempt + 1,
+            "job_uid": "",
+            "reason": None,
+            "message": "",
+            "exit_code": None,
+            "start_time": None,
+            "completion_time": None,
+            "progress": None,
+        }
+    )
+
+
+def _ready_at(spec: RunSpec, stage: Stage, record: StageStatus) -> datetime | None:
+    if record.state is not StageState.RETRYING or record.completion_time is None:
+        return None
+    return record.completion_time + budget_of(record).backoff(retry_policy(spec, stage))
+
+
+def _stalls_at(
+    observed: Observed, stage: Stage, record: StageStatus, now: datetime
+) -> datetime:
+    attempt = observed.attempt(stage.id, record.attempt)
+    seen = attempt and (attempt.progressed_at or attempt.started_at)
+    return (seen or record.start_time or now) + stall_timeout(observed.run.spec, stage)
+
+
+def _earlier(
+    step: _Step, spec: RunSpec, active: timedelta, now: datetime
+) -> datetime | None:
+    """Return when to look again, the deadline of the run considered."""
+    if spec.active_deadline_seconds is None:
+        return step.look_again_at
+    overdue_at = max(now, now + timedelta(seconds=spec.active_deadline_seconds) - active)
+    return overdue_at if step.look_again_at is None else min(step.look_again_at, overdue_at)

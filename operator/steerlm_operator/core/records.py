@@ -1,0 +1,50 @@
+"""What is recorded about each stage of a run, by stage id."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from steerlm_operator.api.status import RunStatus, StageState, StageStatus
+from steerlm_operator.core.graph import Stage, StageId
+
+Records = Mapping[StageId, StageStatus]
+DONE: Final = frozenset({StageState.SUCCEEDED, StageState.CACHED})
+IN_FLIGHT: Final = frozenset({StageState.QUEUED, StageState.RUNNING})
+_GIVEN_UP: Final = frozenset({StageState.FAILED, StageState.CANCELLED})
+
+
+def recorded(status: RunStatus | None, graph: tuple[Stage, ...]) -> Records:
+    """Return the record of each stage of the graph; Pending where there is none."""
+    known = {} if status is None else {record.name: record for record in status.stages}
+    return {
+        stage.id: known.get(stage.id, StageStatus(name=stage.id, state=StageState.PENDING))
+        for stage in graph
+    }
+
+
+def with_record(records: Records, record: StageStatus) -> Records:
+    """Replace one record."""
+    return {**records, StageId(record.name): record}
+
+
+def reset(record: StageStatus, *, keeps_budget: bool = False) -> StageStatus:
+    """Return the record of a stage that is to be looked at anew.
+
+    The attempt stays: its number is never used again.
+    """
+    fresh = StageStatus(name=record.name, state=StageState.PENDING, attempt=record.attempt)
+    if not keeps_budget:
+        return fresh
+    return fresh.model_copy(
+        update={
+            "failures": record.failures,
+            "disruptions": record.disruptions,
+            "checkpoint_step": record.checkpoint_step,
+            "last_failures": record.last_failures,
+        }
+    )
+
+
+def has_ended(records: Iterable[StageStatus]) -> bool:
+    """Return True if no stage of the run will be run any more."""
+    states = [record.state for record in records]
+    return any(state in _GIVEN_UP for state in states) or all(state in DONE for state in states)

@@ -1,0 +1,174 @@
+"""From what was recorded about a stage and its attempt as it is now, to what is to be recorded."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, assert_never
+
+from steerlm_jobs.contract.config import artifact_uri
+from steerlm_jobs.contract.errors import ExitCode
+from steerlm_jobs.contract.gates import GateResult
+from steerlm_operator.api.reasons import Reason
+from steerlm_operator.api.status import ArtifactRef, FailureRecord, StageState, StageStatus
+from steerlm_operator.core.budget import Budget, RetryPolicy
+from steerlm_operator.core.graph import Stage
+from steerlm_operator.core.observed import Attempt, AttemptState, Observed
+from steerlm_operator.core.outcome import Outcome, OutcomeKind, lost_outcome, outcome
+from steerlm_operator.core.policies import retry_policy
+from steerlm_operator.core.records import IN_FLIGHT
+
+MAX_FAILURES: Final = 3
+"""How many failures a status remembers."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What a stage is judged by."""
+
+    stage: Stage
+    policy: RetryPolicy
+    prefix: str
+    now: datetime
+
+
+def settled(observed: Observed, stage: Stage, record: StageStatus, now: datetime) -> StageStatus:
+    """Return the record brought up to date with its attempt; unchanged if none is in flight."""
+    if record.state not in IN_FLIGHT:
+        return record
+    attempt = observed.attempt(stage.id, record.attempt)
+    terms = _Terms(stage, retry_policy(observed.run.spec, stage), observed.prefix, now)
+    if attempt is None:
+        if not record.job_uid:
+            return record  # recorded, not launched yet
+        return _after(record, None, lost_outcome(record.job_uid), terms)
+    match attempt.state:
+        case AttemptState.ACTIVE:
+            return _running(record, attempt, terms.now)
+        case AttemptState.ENDED | AttemptState.LOST:
+            return _after(record, attempt, outcome(attempt, record.reason), terms)
+        case _:
+            assert_never(attempt.state)
+
+
+def budget_of(record: StageStatus) -> Budget:
+    """Return what the stage has used up."""
+    return Budget(record.failures, record.disruptions, record.checkpoint_step)
+
+
+def failed_gates_message(gates: tuple[GateResult, ...]) -> str:
+    """Return one line that names the gates that did not hold; empty if all did."""
+    return "; ".join(
+        f"{gate.metric} is {_figure(gate.value)}, bound {gate.bound:g}"
+        for gate in gates
+        if not gate.passed
+    )
+
+
+def _figure(value: float | None) -> str:
+    return "not measurable" if value is None else f"{value:.3f}"
+
+
+def _running(record: StageStatus, attempt: Attempt, now: datetime) -> StageStatus:
+    return record.model_copy(
+        update={
+            "state": StageState.RUNNING,
+            "job_uid": attempt.uid,
+            "start_time": attempt.started_at or record.start_time or now,
+            "progress": attempt.progress or record.progress,
+        }
+    )
+
+
+def _after(
+    record: StageStatus, attempt: Attempt | None, ended: Outcome, terms: _Terms
+) -> StageStatus:
+    """Return the record after the end of its attempt."""
+    ended_at = (attempt.ended_at if attempt is not None else None) or terms.now
+    record = record.model_copy(
+        update={
+            "job_uid": "",
+            "start_time": (attempt.started_at if attempt is not None else None)
+            or record.start_time,
+            "completion_time": ended_at,
+            "exit_code": int(ended.exit_code),
+            "reason": ended.reason,
+            "message": ended.message,
+        }
+    )
+    match ended.kind:
+        case OutcomeKind.SUCCEEDED:
+            return _succeeded(record, attempt, terms)
+        case OutcomeKind.STOPPED:
+            return _stopped(record)
+        case OutcomeKind.FINAL:
+            return _with_failure(record, StageState.FAILED, ended_at)
+        case OutcomeKind.COUNTED:
+            return _retrying(record, budget_of(record).after_failure(), terms.policy, ended_at)
+        case OutcomeKind.DISRUPTION:
+            budget = budget_of(record).after_disruption(_checkpoint_step(record, attempt))
+            return _retrying(record, budget, terms.policy, ended_at)
+        case _:
+            assert_never(ended.kind)
+
+
+def _succeeded(record: StageStatus, attempt: Attempt | None, terms: _Terms) -> StageStatus:
+    report = attempt.report if attempt is not None else None
+    if report is None:  # `outcome` calls only an attempt with a sealed report a success
+        msg = f"{record.name}: success without a report"
+        raise ValueError(msg)
+    fingerprint = report.fingerprint or record.fingerprint
+    failed_gates = failed_gates_message(report.gates)
+    return record.model_copy(
+        update={
+            "state": StageState.CACHED if report.is_cached else StageState.SUCCEEDED,
+            "fingerprint": fingerprint,
+            "artifact": ArtifactRef(
+                uri=artifact_uri(terms.prefix, terms.stage.kind, fingerprint), digest=report.digest
+            ),
+            "exit_code": int(ExitCode.OK),
+            "reason": Reason.GATE_FAILED if failed_gates else None,
+            "message": failed_gates,
+        }
+    )
+
+
+def _stopped(record: StageStatus) -> StageStatus:
+    """Return the record after we stopped the attempt: it goes on from its checkpoint, if ever."""
+    match record.reason:
+        case Reason.TERMINATED:
+            state = StageState.CANCELLED
+        case Reason.DEADLINE_EXCEEDED:
+            state = StageState.FAILED
+        case _:
+            state = StageState.PENDING
+    return record.model_copy(update={"state": state})
+
+
+def _retrying(
+    record: StageStatus, budget: Budget, policy: RetryPolicy, ended_at: datetime
+) -> StageStatus:
+    record = record.model_copy(
+        update={
+            "failures": budget.failures,
+            "disruptions": budget.disruptions,
+            "checkpoint_step": budget.checkpoint_step,
+        }
+    )
+    state = StageState.FAILED if budget.is_used_up(policy) else StageState.RETRYING
+    return _with_failure(record, state, ended_at)
+
+
+def _with_failure(record: StageStatus, state: StageState, ended_at: datetime) -> StageStatus:
+    failure = FailureRecord(
+        attempt=record.attempt,
+        exit_code=record.exit_code,
+        reason=record.reason,
+        message=record.message,
+        time=ended_at,
+    )
+    last = (*record.last_failures, failure)[-MAX_FAILURES:]
+    return record.model_copy(update={"state": state, "last_failures": last})
+
+
+def _checkpoint_step(record: StageStatus, attempt: Attempt | None) -> int:
+    progress = (attempt.progress if attempt is not None else None) or record.progress
+    return 0 if progress is None else progress.checkpoint_step

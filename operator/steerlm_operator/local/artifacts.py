@@ -1,0 +1,49 @@
+"""Files of finished stages, found by their manifests."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from pydantic import ValidationError
+
+from steerlm_jobs.contract.kinds import StageKind
+from steerlm_jobs.contract.manifest import MANIFEST_NAME, Manifest
+from steerlm_operator.api.status import RunStatus, StageStatus
+from steerlm_operator.core.records import DONE
+
+
+def artifact_file(record: StageStatus, name: str) -> Path | None:
+    """Return a file of a finished stage, of its content or its telemetry; None if it is not there."""
+    if record.state not in DONE or record.artifact is None:
+        return None
+    root = local_path(record.artifact.uri)
+    try:
+        manifest = Manifest.model_validate_json((root / MANIFEST_NAME).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    for file in (*manifest.files, *manifest.telemetry):
+        if file.name == name and (root / file.path).is_file():
+            return root / file.path
+    return None
+
+
+def model_folder(record: StageStatus) -> Path | None:
+    """Return the Hugging Face folder of a training stage's artifact."""
+    config = artifact_file(record, "config.json")
+    return None if config is None else config.parent
+
+
+def record_of(status: RunStatus, kind: StageKind) -> StageStatus | None:
+    """Return the last finished stage of a kind."""
+    found = [
+        record
+        for record in status.stages
+        if record.state in DONE
+        and record.artifact is not None
+        and Path(local_path(record.artifact.uri)).parent.name == kind.value
+    ]
+    return found[-1] if found else None
+
+
+def local_path(uri: str) -> Path:
+    """Return the path of a file:// address."""
+    return Path(unquote(urlsplit(uri).path))

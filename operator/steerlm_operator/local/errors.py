@@ -1,0 +1,29 @@
+"""What ends `steerlm` on one machine before a stage could: one line, one exit code."""
+
+from typing import ClassVar
+
+from steerlm_jobs.contract.errors import ExitCode
+
+
+class LocalError(Exception):
+    """An end of the command with one line for people."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.BAD_CONFIG
+
+
+class WorkdirError(LocalError):
+    """The folder is no run's folder, is damaged, or cannot be written."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class WorkdirLockedError(LocalError):
+    """Another process runs there."""
+
+
+class JobsMissingError(LocalError):
+    """The stage programs' dependencies are not installed."""
+
+
+class FileMissingError(LocalError):
+    """A file named on the command line cannot be read."""
