@@ -1,0 +1,1 @@
+"""Answers from models: the Generator port, our batched loop over Transformers, and `ask`."""

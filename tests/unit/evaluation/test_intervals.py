@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from steerlm_jobs.contract.gates import MetricValue
+from steerlm_jobs.evaluation.intervals import (
+    SweepValues,
+    level_mean,
+    resample_weights,
+    slope,
+    spearman,
+)
+from steerlm_jobs.evaluation import intervals
+
+
+def values(levels, measured):
+    return SweepValues(np.array(levels, dtype=float), np.array(measured, dtype=float))
+
+
+def ranks(numbers):
+    """Mean ranks by counting, the definition."""
+    numbers = np.asarray(numbers)
+    return np.array([(numbers < x).sum() + ((numbers == x).sum() + 1) / 2 for x in numbers])
+
+
+def slow_spearman(sweep, drawn_prompts):
+    pairs = [
+        (level, row[p])
+        for level, row in zip(sweep.levels, sweep.measured, strict=True)
+        for p in drawn_prompts
+        if np.isfinite(row[p])
+    ]
+    levels, measured = np.array(pairs).T
+    return np.corrcoef(ranks(levels), ranks(measured))[0, 1]
+
+
+def test_rho_of_a_hand_worked_example_with_ties():
+    # pairs (0,1) (0,2) (1,2) (1,3): ranks x 1.5 1.5 3.5 3.5, ranks y 1 2.5 2.5 4
+    # covariance 4.5 - ... = sum((x-2.5)(y-2.5)) = 1.5+0+0+1.5 = 3; sums of squares 4 and 4.5
+    found = spearman(values([0, 1], [[1, 2], [2, 3]]), seed=0)
+    assert found.value == pytest.approx(3 / np.sqrt(4 * 4.5))
+
+
+def test_perfect_steering_has_rho_and_slope_one_in_every_resample():
+    sweep = values([0, 1, 2, 3, 4], np.repeat([[0], [1], [2], [3], [4]], 20, axis=1))
+    for metric in (spearman(sweep, 1), slope(sweep, 1)):
+        assert (metric.value, metric.lower, metric.upper) == pytest.approx((1.0, 1.0, 1.0))
+
+
+def test_every_resample_is_the_rho_of_its_drawn_prompts():
+    generator = np.random.default_rng(3)
+    measured = generator.integers(0, 4, (4, 9)).astype(float)
+    measured[1, 2] = measured[3, 7] = np.nan
+    sweep = values([0, 1, 2, 4], measured)
+    weights = resample_weights(9, 25, seed=5)
+    fast = intervals._spearman(sweep, weights)
+    slow = [slow_spearman(sweep, np.repeat(np.arange(9), row.astype(int))) for row in weights]
+    assert fast == pytest.approx(np.array(slow))
+
+
+def test_slope_is_numpys_least_squares():
+    generator = np.random.default_rng(4)
+    measured = generator.normal(size=(5, 30)) + np.arange(5)[:, None] * 0.7
+    found = slope(values(range(5), measured), seed=0)
+    expected = np.polyfit(np.repeat(np.arange(5), 30), measured.ravel(), 1)[0]
+    assert found.value == pytest.approx(expected)
+    assert found.lower < expected < found.upper
+
+
+def test_an_answerless_or_constant_sweep_has_no_value():
+    nothing = MetricValue(value=None)
+    assert spearman(values([0, 1], np.full((2, 5), np.nan)), 0) == nothing
+    assert spearman(values([0, 1], np.ones((2, 5))), 0) == nothing
+    assert slope(values([0, 1], np.empty((2, 0))), 0) == nothing
+
+
+def test_missing_values_are_left_out_not_counted_as_zero():
+    found = level_mean(values([0, 1], [[np.nan, 2, 4], [9, 9, 9]]), 0, seed=0)
+    assert found.value == 3.0
+
+
+def test_equal_seeds_give_equal_intervals():
+    sweep = values([0, 1, 2], np.random.default_rng(0).normal(size=(3, 40)))
+    assert spearman(sweep, 7) == spearman(sweep, 7)
+    assert spearman(sweep, 7) != spearman(sweep, 8)
+
+
+def test_the_interval_covers_zero_for_noise_and_not_for_steering():
+    generator = np.random.default_rng(11)
+    noise = generator.normal(size=(5, 60))
+    assert (
+        spearman(values(range(5), noise), 0).lower < 0 < spearman(values(range(5), noise), 0).upper
+    )
+    steered = noise * 0.3 + np.arange(5)[:, None]
+    assert spearman(values(range(5), steered), 0).lower > 0.9
