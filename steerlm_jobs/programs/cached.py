@@ -2,16 +2,14 @@
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from steerlm_jobs.contract.config import StageConfig, StageInput, artifact_uri
-from steerlm_jobs.contract.errors import BadInputError, ExitCode
-from steerlm_jobs.contract.evaluation import Evaluation
+from steerlm_jobs.contract.errors import ExitCode
 from steerlm_jobs.contract.gates import GateResult, decide_gates
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.contract.manifest import Digest
 from steerlm_jobs.contract.report import Report
-from steerlm_jobs.store.artifacts import ArtifactReader, existing_seal
+from steerlm_jobs.store.artifacts import existing_seal
+from steerlm_jobs.store.evaluations import read_evaluation
 
 
 def cached_report(config: StageConfig, scratch: Path) -> Report | None:
@@ -47,10 +45,4 @@ def _gates(config: StageConfig, digest: Digest, scratch: Path) -> tuple[GateResu
         fingerprint=config.fingerprint,
         digest=digest,
     )
-    file = ArtifactReader.open(own, scratch).file("metrics.json")
-    try:
-        evaluation = Evaluation.model_validate_json(file.read_bytes())
-    except ValidationError as error:
-        msg = f"{file}: not an evaluation ({error.error_count()} errors); delete the artifact"
-        raise BadInputError(msg) from error
-    return decide_gates(config.execution.gates, evaluation.metrics)
+    return decide_gates(config.execution.gates, read_evaluation(own, scratch).metrics)

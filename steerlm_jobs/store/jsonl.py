@@ -1,4 +1,4 @@
-"""JSON Lines, plain or zstd, byte for byte the same for the same rows."""
+"""JSON and JSON Lines, plain or zstd, byte for byte the same for the same values."""
 
 import io
 import json
@@ -26,6 +26,35 @@ def encode_row(row: Mapping[str, Any]) -> bytes:
 def compressed_rows(rows: Iterable[Mapping[str, Any]]) -> bytes:
     """Return rows as one zstd frame."""
     return zstandard.ZstdCompressor(level=_LEVEL).compress(b"".join(map(encode_row, rows)))
+
+
+class JsonlWriter:
+    """Writes rows to a zstd file as they come."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("wb")
+        self._packed = zstandard.ZstdCompressor(level=_LEVEL).stream_writer(
+            self._file, closefd=False
+        )
+
+    def __enter__(self) -> "JsonlWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._packed.close()
+        self._file.close()
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Append one row."""
+        self._packed.write(encode_row(row))
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON for people and programs, the same bytes for the same value."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{text}\n", encoding="utf-8")
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:

@@ -1,0 +1,185 @@
+"""The prepared data sets: labelled and unlabelled conversations, split, in the run's own form."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from steerlm_jobs.attributes.schema import Schema
+from steerlm_jobs.contract.errors import BadInputError
+from steerlm_jobs.contract.recipes import PrepareRecipe, Source
+from steerlm_jobs.data.conversations import Conversation, Role, Turn
+from steerlm_jobs.data.labelling import MeterEdges, meter_labels, turn_labels
+from steerlm_jobs.data.readers.raw import Drop, RawConversation, path_of
+from steerlm_jobs.data.readers.source import SourceReader, limited
+from steerlm_jobs.data.split import TRAIN, VALIDATION, first_message_group, group_of, split_of
+from steerlm_jobs.data.statistics import LabelCounts, length_figures
+from steerlm_jobs.process.stop import StopFlag
+from steerlm_jobs.store.jsonl import JsonlWriter
+
+LABELLED: Final = "labelled"
+UNLABELLED: Final = "unlabelled"
+
+
+def file_name(part: str, split: str) -> str:
+    """Return the name of a data set within the artifact."""
+    return f"{part}.{split}.jsonl.zst"
+
+
+@dataclass(slots=True)
+class Found:
+    """What reading the sources has shown; grows while they are read."""
+
+    sources: dict[str, dict[str, Any]] = field(default_factory=dict)  # Any: JSON
+    rows: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Conversations by (part, split)."""
+    labels: dict[str, LabelCounts] = field(
+        default_factory=lambda: {TRAIN: LabelCounts(), VALIDATION: LabelCounts()}
+    )
+    """Known labels by split, each message once."""
+    lengths: list[int] = field(default_factory=list)
+    """Characters of each conversation."""
+    training_prompts: set[str] = field(default_factory=set)
+    """First user messages of the training split, normalised."""
+
+    def statistics(self, schema: Schema) -> dict[str, Any]:  # Any: JSON
+        """Return the content of `statistics.json`."""
+        return {
+            "sources": self.sources,
+            "conversations": {f"{p}.{s}": n for (p, s), n in sorted(self.rows.items())},
+            "attributes": {s: self.labels[s].figures(schema.names) for s in (TRAIN, VALIDATION)},
+            "lengthsCharacters": length_figures(self.lengths),
+        }
+
+
+def write_corpus(
+    recipe: PrepareRecipe, roots: Mapping[str, Path], folder: Path, stop: StopFlag
+) -> Found:
+    """Read all sources and write the four data sets into a folder.
+
+    Raises:
+        BadInputError: A source cannot be read, has a label out of range, or nothing is left of it.
+        InterruptedStageError: The stop flag was set.
+    """
+    schema, found = Schema(recipe.attributes), Found()
+    parts = ((LABELLED, recipe.labelled), (UNLABELLED, recipe.unlabelled))
+    for part, sources in parts:
+        with ExitStack() as open_files:
+            files = {
+                split: open_files.enter_context(JsonlWriter(folder / file_name(part, split)))
+                for split in (TRAIN, VALIDATION)
+            }
+            for source in sources:
+                for row in _rows(recipe, source, part, roots[source.name], schema, found):
+                    stop.raise_if_set()
+                    files[row.split].write(row.to_json())
+    return found
+
+
+def _rows(
+    recipe: PrepareRecipe, source: Source, part: str, root: Path, schema: Schema, found: Found
+) -> Iterator[Conversation]:
+    reader = SourceReader(root, source.format, source.filters, source.pairs)
+    edges = _edges(recipe, source, reader, schema) if part == LABELLED else {}
+    seen: set[str] = set()
+    splits: Counter[str] = Counter()
+    label_names: set[str] = set()
+    for raw in _kept(reader, source):
+        row = _row(recipe, source, raw, schema, edges if part == LABELLED else None)
+        splits[row.split] += 1
+        found.rows[part, row.split] += 1
+        found.lengths.append(sum(len(turn.text) for turn in row.turns))
+        label_names.update(name for turn in raw.turns for name in turn.labels)
+        _count(row, raw, seen, found)
+        yield row
+    found.sources[source.name] = {
+        "format": reader.format().value,
+        TRAIN: splits[TRAIN],
+        VALIDATION: splits[VALIDATION],
+        "drops": reader.drops.as_dict(),
+    }
+    if not splits:
+        left_out = ", ".join(f"{k} {v}" for k, v in reader.drops.as_dict().items())
+        msg = f"source {source.name}: no conversation is left (left out: {left_out or 'nothing'})"
+        raise BadInputError(msg)
+    _check_names(source, label_names)
+
+
+def _kept(reader: SourceReader, source: Source) -> Iterator[RawConversation]:
+    """Yield each distinct conversation once, up to the source's limit."""
+
+    def distinct() -> Iterator[RawConversation]:
+        paths: set[int] = set()
+        for raw in reader.conversations():
+            path = hash(path_of(raw.turns))
+            if path in paths:
+                reader.drops.add(Drop.DUPLICATE)
+            else:
+                paths.add(path)
+                yield raw
+
+    return limited(distinct(), source.max_conversations, reader.drops)
+
+
+def _edges(
+    recipe: PrepareRecipe, source: Source, reader: SourceReader, schema: Schema
+) -> dict[str, tuple[float, ...]]:
+    """Return the level edges of a source's meters: quantiles over its training split."""
+    if not meter_labels(source):
+        return {}
+    meters = MeterEdges()
+    for raw in _kept(reader, source):
+        if split_of(group_of(raw), recipe.seed, recipe.validation_fraction) == TRAIN:
+            meters.collect(source, raw)
+    return meters.edges(schema)
+
+
+def _row(
+    recipe: PrepareRecipe,
+    source: Source,
+    raw: RawConversation,
+    schema: Schema,
+    edges: Mapping[str, Sequence[float]] | None,
+) -> Conversation:
+    """Return a conversation in the run's form; `edges` is None where labels do not count."""
+    group = group_of(raw)
+    turns = tuple(
+        Turn(
+            role=turn.role,
+            text=turn.text,
+            labels={} if edges is None else turn_labels(turn, raw, source, schema, edges),
+            message_id=turn.message_id,
+            language=turn.language,
+        )
+        for turn in raw.turns
+    )
+    return Conversation(
+        id=f"{source.name}/{raw.turns[-1].message_id}",
+        source=source.name,
+        group=group,
+        system=recipe.system_prompt,
+        turns=turns,
+        split=split_of(group, recipe.seed, recipe.validation_fraction),
+    )
+
+
+def _count(row: Conversation, raw: RawConversation, seen: set[str], found: Found) -> None:
+    for turn in row.turns:
+        if turn.role is Role.ASSISTANT and turn.message_id not in seen:
+            seen.add(turn.message_id)
+            found.labels[row.split].add(turn.labels)
+    if row.split == TRAIN:
+        found.training_prompts.add(first_message_group(raw.turns))
+
+
+def _check_names(source: Source, present: set[str]) -> None:
+    for label in source.labels or ():
+        if label.from_name is not None and label.from_name not in present:
+            known = ", ".join(sorted(present)) or "none"
+            msg = (
+                f"source {source.name}: label {label.from_name!r} occurs nowhere in it; "
+                f"it has: {known}"
+            )
+            raise BadInputError(msg)

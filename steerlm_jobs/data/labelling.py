@@ -1,0 +1,91 @@
+"""From the labels of a source to those of the run's attributes, on their scales."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from steerlm_jobs.attributes.labels import from_unit, quantise
+from steerlm_jobs.attributes.schema import Schema
+from steerlm_jobs.contract.errors import BadInputError
+from steerlm_jobs.contract.recipes import LabelSource, Meter, Source
+from steerlm_jobs.data.conversations import Role
+from steerlm_jobs.data.meters import METERS, level_of, quantile_edges
+from steerlm_jobs.data.readers.raw import RawConversation, RawTurn
+
+OASST_ONLY: Final = "helpfulness"
+"""OASST's helpfulness is not HelpSteer's: it maps only where the spec says so."""
+
+
+@dataclass(slots=True)
+class MeterEdges:
+    """Level edges of the meters that a source's labels come from, by attribute."""
+
+    values: dict[str, list[float]] = field(default_factory=dict)
+
+    def collect(self, source: Source, conversation: RawConversation) -> None:
+        """Take the measures of a training conversation's answers."""
+        for label, meter in meter_labels(source):
+            for turn in conversation.turns:
+                if turn.role is Role.ASSISTANT:
+                    self.values.setdefault(label.to, []).append(METERS[meter](turn.text))
+
+    def edges(self, schema: Schema) -> dict[str, tuple[float, ...]]:
+        """Return the edges between levels: quantiles over what was collected."""
+        return {
+            name: quantile_edges(values, schema.scale(name).max - schema.scale(name).min + 1)
+            for name, values in self.values.items()
+        }
+
+
+def meter_labels(source: Source) -> tuple[tuple[LabelSource, Meter], ...]:
+    """Return the labels of a source that come from a text meter."""
+    return tuple(
+        (label, label.from_meter) for label in source.labels or () if label.from_meter is not None
+    )
+
+
+def turn_labels(
+    turn: RawTurn,
+    conversation: RawConversation,
+    source: Source,
+    schema: Schema,
+    edges: Mapping[str, Sequence[float]],
+) -> dict[str, int]:
+    """Return the known labels of an answer; none for a user's turn.
+
+    Raises:
+        BadInputError: A label is outside its attribute's range.
+    """
+    if turn.role is not Role.ASSISTANT:
+        return {}
+    found: dict[str, int] = {}
+    for name, to in _pairs(turn, conversation, source, schema):
+        found[to] = _label(turn.labels[name], name, to, conversation, schema)
+    for label, meter in meter_labels(source):
+        value = METERS[meter](turn.text)
+        found[label.to] = level_of(value, edges.get(label.to, ()), schema.scale(label.to))
+    return found
+
+
+def _pairs(
+    turn: RawTurn, conversation: RawConversation, source: Source, schema: Schema
+) -> list[tuple[str, str]]:
+    """Return (label of the source, attribute) for each label that counts."""
+    if source.labels is not None:
+        wanted = [(label.from_name, label.to) for label in source.labels]
+        return [(name, to) for name, to in wanted if name is not None and name in turn.labels]
+    left_out = OASST_ONLY if conversation.has_unit_labels else None
+    return [(n, n) for n in schema.names if n in turn.labels and n != left_out]
+
+
+def _label(value: float, name: str, to: str, conversation: RawConversation, schema: Schema) -> int:
+    scale = schema.scale(to)
+    if conversation.has_unit_labels:
+        return quantise(from_unit(value, scale), scale)
+    if not value.is_integer() or not scale.min <= value <= scale.max:
+        msg = (
+            f"{conversation.place}: label {name} is {value:g}, outside {scale.min}..{scale.max} "
+            f"of attribute {to}; correct the data or the attribute's range"
+        )
+        raise BadInputError(msg)
+    return int(value)

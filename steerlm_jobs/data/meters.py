@@ -1,0 +1,71 @@
+"""Text meters: figures of a text that need no model. Pure."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from steerlm_jobs.contract.attributes import Attribute
+from steerlm_jobs.contract.recipes import Meter, MeterRule
+
+_WORD: Final = re.compile(r"\w+(?:['’]\w+)*")
+_SENTENCE_END: Final = re.compile(r"[.!?]+(?:\s|$)")
+_VOWELS: Final = re.compile(r"[aeiouy]+")
+
+
+def count_words(text: str) -> float:
+    """Return the number of words."""
+    return float(len(_WORD.findall(text)))
+
+
+def count_questions(text: str) -> float:
+    """Return the number of question marks, a run of them as one."""
+    return float(len(re.findall(r"[?？]+", text)))
+
+
+def count_exclamations(text: str) -> float:
+    """Return the number of exclamation marks, a run of them as one."""
+    return float(len(re.findall(r"[!！]+", text)))
+
+
+def reading_grade(text: str) -> float:
+    """Return the Flesch-Kincaid grade: US school years needed; 0 for an empty text.
+
+    0.39 words/sentences + 11.8 syllables/words - 15.59, with syllables as groups of vowels.
+    """
+    words = _WORD.findall(text)
+    if not words:
+        return 0.0
+    sentences = max(1, len(_SENTENCE_END.findall(text)))
+    syllables = sum(max(1, len(_VOWELS.findall(word.casefold()))) for word in words)
+    return 0.39 * len(words) / sentences + 11.8 * syllables / len(words) - 15.59
+
+
+METERS: Final[dict[Meter, Callable[[str], float]]] = {
+    Meter.WORDS: count_words,
+    Meter.QUESTIONS: count_questions,
+    Meter.EXCLAMATIONS: count_exclamations,
+    Meter.READABILITY: reading_grade,
+}
+
+
+def rule_level(rule: MeterRule, attribute: Attribute, text: str) -> int:
+    """Return the level that a meter rule sees: matches counted from the minimum, then clamped."""
+    matches = sum(1 for _ in re.finditer(rule.pattern, text))
+    return min(attribute.max, attribute.min + matches)
+
+
+def quantile_edges(values: Sequence[float], num_levels: int) -> tuple[float, ...]:
+    """Return the `num_levels` - 1 edges that cut values into parts of about equal size.
+
+    Equal neighbours make an edge of their own value: `level_of` puts them into the higher part.
+    """
+    ordered = sorted(values)
+    if not ordered:
+        return ()
+    return tuple(ordered[len(ordered) * k // num_levels] for k in range(1, num_levels))
+
+
+def level_of(value: float, edges: Sequence[float], attribute: Attribute) -> int:
+    """Return the level of a value, given the edges of `quantile_edges`."""
+    return min(attribute.max, attribute.min + bisect_right(edges, value))

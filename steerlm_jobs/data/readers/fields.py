@@ -1,0 +1,50 @@
+"""Fields of a record, checked: each error names the place, the field and what was found."""
+
+from typing import Any
+
+from steerlm_jobs.contract.errors import BadInputError
+
+
+def text_field(value: dict[str, Any], name: str, place: str) -> str:  # Any: JSON
+    """Return a string field, stripped.
+
+    Raises:
+        BadInputError: It is missing or no string.
+    """
+    found = value.get(name)
+    if not isinstance(found, str):
+        state = "is missing" if name not in value else f"is {type(found).__name__}, not text"
+        msg = f"{place}: field {name!r} {state}"
+        raise BadInputError(msg)
+    # Lone surrogates (legal in JSON escapes) cannot be written as UTF-8.
+    return found.encode("utf-8", "replace").decode().strip()
+
+
+def list_field(value: dict[str, Any], name: str, place: str) -> list[Any]:  # Any: JSON
+    """Return a list field; missing or null is empty.
+
+    Raises:
+        BadInputError: It is something else.
+    """
+    found = value.get(name)
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        msg = f"{place}: field {name!r} is {type(found).__name__}, not a list"
+        raise BadInputError(msg)
+    return found
+
+
+def number(found: Any, name: str, place: str) -> float:  # Any: JSON
+    """Return a finite number.
+
+    Raises:
+        BadInputError: It is none.
+    """
+    if isinstance(found, bool) or not isinstance(found, int | float) or found != found:
+        msg = f"{place}: {name} is {found!r}, not a number"
+        raise BadInputError(msg)
+    if abs(found) > 1e9:  # no scale reaches there; keeps int() of infinities away
+        msg = f"{place}: {name} is {found!r}, out of any range"
+        raise BadInputError(msg)
+    return float(found)

@@ -1,0 +1,98 @@
+"""A data source as conversations: one call, whatever its format."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from steerlm_jobs.contract.errors import BadInputError
+from steerlm_jobs.contract.recipes import DataFormat, Filters
+from steerlm_jobs.data.readers.detect import checked_format
+from steerlm_jobs.data.readers.files import Record, records
+from steerlm_jobs.data.readers.helpsteer import read_helpsteer
+from steerlm_jobs.data.readers.hh_rlhf import read_hh_rlhf
+from steerlm_jobs.data.readers.oasst import read_oasst
+from steerlm_jobs.data.readers.prompts import read_prompts
+from steerlm_jobs.data.readers.raw import (
+    Drop,
+    Drops,
+    RawConversation,
+    alternates,
+    ended_by_assistant,
+)
+
+
+@dataclass(slots=True)
+class SourceReader:
+    """Reads a source as often as asked, in constant memory; counts what the last reading dropped."""
+
+    path: Path
+    declared: DataFormat = DataFormat.AUTO
+    filters: Filters = field(default_factory=Filters)
+    pairs: Literal["Both", "Chosen"] = "Both"
+    drops: Drops = field(default_factory=Drops)
+
+    def format(self) -> DataFormat:
+        """Return the format, detected from the first record.
+
+        Raises:
+            BadInputError: The source holds no record, one that cannot be read, or another format.
+        """
+        first = next(records(self.path), None)
+        if first is None:
+            msg = f"{self.path}: holds no record"
+            raise BadInputError(msg)
+        return checked_format(first, self.declared)
+
+    def raw(self) -> Iterator[RawConversation]:
+        """Yield the conversations as the format's reader gives them."""
+        self.drops = Drops()
+        form = self.format()
+        for record in records(self.path):
+            yield from self._read(record, form)
+
+    def conversations(self) -> Iterator[RawConversation]:
+        """Yield the conversations that end with an answer: trailing user turns are trimmed."""
+        for raw in self.raw():
+            turns = ended_by_assistant(raw.turns)
+            if not turns:
+                self.drops.add(Drop.SINGLE_MESSAGE)
+            elif not alternates(turns):
+                self.drops.add(Drop.ROLES)
+            else:
+                yield RawConversation(raw.place, turns, raw.group, raw.has_unit_labels)
+
+    def prompts(self) -> Iterator[RawConversation]:
+        """Yield the conversations up to their last user turn, to be answered anew."""
+        for raw in self.raw():
+            users = [i for i, turn in enumerate(raw.turns) if turn.role.value == "User"]
+            turns = raw.turns[: users[-1] + 1] if users else ()
+            if turns and alternates(turns):
+                yield RawConversation(raw.place, turns, raw.group, raw.has_unit_labels)
+            else:
+                self.drops.add(Drop.ROLES)
+
+    def _read(self, record: Record, form: DataFormat) -> Iterator[RawConversation]:
+        match form:
+            case DataFormat.OASST:
+                return read_oasst(record, self.filters, self.drops)
+            case DataFormat.HELPSTEER:
+                return read_helpsteer(record, self.drops)
+            case DataFormat.HH_RLHF:
+                return read_hh_rlhf(record, self.pairs, self.drops)
+            case DataFormat.PROMPTS:
+                return read_prompts(record, self.drops)
+            case _:
+                msg = f"{record.place}: format {form.value} cannot be read"
+                raise BadInputError(msg)
+
+
+def limited(
+    conversations: Iterator[RawConversation], limit: int | None, drops: Drops
+) -> Iterator[RawConversation]:
+    """Yield at most `limit` conversations and count the rest as dropped."""
+    yield from itertools.islice(conversations, limit)
+    rest = sum(1 for _ in conversations)
+    if rest:
+        drops.add(Drop.OVER_LIMIT, rest)
