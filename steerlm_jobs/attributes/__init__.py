@@ -1,1 +1,1 @@
-"""Attributes: names and ranges in their order, label text, and how a score becomes a label. No torch."""
+"""Attributes: names and ranges in order, label text, how a score becomes a label. No torch."""

@@ -20,7 +20,7 @@ class Turn:
     role: Role
     text: str
     labels: Mapping[str, int] = field(default_factory=dict)
-    """What training conditions on: human labels in prepare's files, predicted ones after annotate."""
+    """What training conditions on: people's in prepare's files, predicted ones after annotate."""
     human_labels: Mapping[str, int] = field(default_factory=dict)
     """People's labels, kept beside predicted ones."""
     scores: Mapping[str, float] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from typing import Final
 from steerlm_jobs.contract.attributes import Attribute
 from steerlm_jobs.contract.recipes import Meter, MeterRule
 
-_WORD: Final = re.compile(r"\w+(?:['’]\w+)*")
+_WORD: Final = re.compile(r"\w+(?:['\u2019]\w+)*")
 _SENTENCE_END: Final = re.compile(r"[.!?]+(?:\s|$)")
 _VOWELS: Final = re.compile(r"[aeiouy]+")
 
@@ -20,12 +20,12 @@ def count_words(text: str) -> float:
 
 def count_questions(text: str) -> float:
     """Return the number of question marks, a run of them as one."""
-    return float(len(re.findall(r"[?？]+", text)))
+    return float(len(re.findall(r"[?\uff1f]+", text)))
 
 
 def count_exclamations(text: str) -> float:
     """Return the number of exclamation marks, a run of them as one."""
-    return float(len(re.findall(r"[!！]+", text)))
+    return float(len(re.findall(r"[!\uff01]+", text)))
 
 
 def reading_grade(text: str) -> float:

@@ -322,7 +322,7 @@ def _findings(
                 fingerprint=own,
                 digest=seal,
             )
-    gates = ()
+    gates: tuple[tuple[float | None, bool], ...] = ()
     if evaluation is not None and execution.gates:
         metrics = read_evaluation(evaluation, context.scratch).metrics
         gates = outcomes(decide_gates(execution.gates, metrics))

@@ -79,7 +79,7 @@ def _text_lines(file: Path) -> Iterator[Iterator[str]]:
 
 
 def _decoded(raw: io.BufferedReader, magic: bytes, file: Path) -> Iterator[str]:
-    unpacked: io.BufferedIOBase | zstandard.ZstdDecompressionReader = raw
+    unpacked: Any = raw  # Any: zstandard's reader is a RawIOBase in all but name
     if magic.startswith(_GZIP_MAGIC):
         unpacked = gzip.GzipFile(fileobj=raw)
     elif magic == _ZSTD_MAGIC:
@@ -90,7 +90,7 @@ def _decoded(raw: io.BufferedReader, magic: bytes, file: Path) -> Iterator[str]:
     number = 0
     try:
         # newline="\n": a bare carriage return inside a text is no line end
-        for line in io.TextIOWrapper(unpacked, encoding="utf-8", newline="\n"):  # type: ignore[arg-type]  # zstandard's reader is a RawIOBase in all but name
+        for line in io.TextIOWrapper(unpacked, encoding="utf-8", newline="\n"):
             number += 1
             yield line
     except UnicodeDecodeError as error:

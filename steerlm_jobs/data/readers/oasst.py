@@ -36,7 +36,7 @@ def _paths(
     root: dict[str, Any], place: str, filters: Filters, drops: Drops
 ) -> Iterator[tuple[RawTurn, ...]]:
     """Walk the tree without recursion: a hostile file may be deep."""
-    waiting: list[tuple[dict[str, Any], tuple[RawTurn, ...]]] = [(root, ())]
+    waiting: list[tuple[Any, tuple[RawTurn, ...]]] = [(root, ())]  # Any: JSON
     while waiting:
         node, before = waiting.pop()
         if not isinstance(node, dict):

@@ -25,7 +25,7 @@ from steerlm_jobs.data.readers.raw import (
 
 @dataclass(slots=True)
 class SourceReader:
-    """Reads a source as often as asked, in constant memory; counts what the last reading dropped."""
+    """Reads a source as often as asked, in constant memory, and counts what it dropped."""
 
     path: Path
     declared: DataFormat = DataFormat.AUTO
