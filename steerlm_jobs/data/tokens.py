@@ -47,11 +47,12 @@ class ChatTokenizer:
     """The tokenizer of a marked model, as the template needs it."""
 
     def __init__(self, tokenizer: Tokenizer, *, eos_ids: Sequence[int] = ()) -> None:
-        missing = [m for m in MARKERS if tokenizer.token_to_id(m) is None]
-        if missing:
-            msg = f"the tokenizer lacks the markers {', '.join(missing)}; prepare adds them"
+        found = {m: i for m in MARKERS if (i := tokenizer.token_to_id(m)) is not None}
+        if len(found) < len(MARKERS):
+            missing = ", ".join(m for m in MARKERS if m not in found)
+            msg = f"the tokenizer lacks the markers {missing}; prepare adds them"
             raise BadConfigError(msg)
-        self.marker_ids = {m: int(tokenizer.token_to_id(m)) for m in MARKERS}
+        self.marker_ids = found
         self.system_id = self.marker_ids[SYSTEM_MARKER]
         self.stop_id = self.marker_ids[TURN_MARKER]
         self.label_id = self.marker_ids[LABEL_MARKER]
@@ -231,8 +232,8 @@ def _eos_ids(folder: Path, tokenizer: Tokenizer) -> tuple[int, ...]:
         found += value if isinstance(value, list) else [] if value is None else [value]
     eos = _json(folder / "tokenizer_config.json").get("eos_token")
     text = eos.get("content") if isinstance(eos, dict) else eos
-    if text is not None and tokenizer.token_to_id(text) is not None:
-        found.append(tokenizer.token_to_id(text))
+    eos_id = None if text is None else tokenizer.token_to_id(text)
+    found += [] if eos_id is None else [eos_id]
     markers = {tokenizer.token_to_id(m) for m in MARKERS}
     return tuple(sorted({int(i) for i in found} - markers))
 

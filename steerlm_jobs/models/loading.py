@@ -2,13 +2,22 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 import transformers
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from tokenizers import Tokenizer
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 from steerlm_jobs.contract.errors import BadConfigError
 
@@ -19,6 +28,30 @@ ANY_DTYPE: Final = "auto"
 """The dtype that the folder's weights have."""
 _TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
 _LEGAL_FILES: Final = ("LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt", "NOTICE.md")
+
+
+def output_layer(model: PreTrainedModel) -> nn.Linear | None:
+    """Return what turns hidden states into logits; None: a backbone has none."""
+    found: nn.Linear | None = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    return found
+
+
+def input_rows(model: PreTrainedModel) -> nn.Embedding:
+    """Return the layer with a row for each token."""
+    found: nn.Embedding = model.get_input_embeddings()  # type: ignore[assignment]  # nn.Module to them
+    return found
+
+
+def fast_tokenizer(backend: Tokenizer, names: Mapping[str, str]) -> PreTrainedTokenizerFast:
+    """Return a tokenizer that is saved as it stands: `tokenizer.json` decides all of it.
+
+    Args:
+        backend: The tokenizer.
+        names: Special tokens by role: `bos_token`, `eos_token`, `unk_token`, `pad_token`.
+    """
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=backend, **names
+    )
 
 
 def load_causal_lm(folder: Path, dtype: torch.dtype | str = ANY_DTYPE) -> PreTrainedModel:
@@ -51,18 +84,18 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         msg = f"{folder}: no tokenizer in this model folder; add tokenizer.json"
         raise BadConfigError(msg)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(  # type: ignore[no-untyped-call]
+        tokenizer = AutoTokenizer.from_pretrained(
             str(folder), trust_remote_code=False, local_files_only=True
         )
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise BadConfigError(_refused(folder, "tokenizer", error)) from error
-    if not tokenizer.is_fast:
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
         msg = f"{folder}: its tokenizer has no fast form; convert it to tokenizer.json"
         raise BadConfigError(msg)
-    return tokenizer  # type: ignore[no-any-return]  # AutoTokenizer is untyped
+    return tokenizer
 
 
-def load_config(folder: Path) -> Any:  # noqa: ANN401  # each architecture has its own class
+def load_config(folder: Path) -> Any:  # each architecture has its own class
     """Load a model's config.json.
 
     Raises:
@@ -72,7 +105,7 @@ def load_config(folder: Path) -> Any:  # noqa: ANN401  # each architecture has i
         msg = f"{folder}: no config.json: this is not a Hugging Face model folder"
         raise BadConfigError(msg)
     try:
-        return AutoConfig.from_pretrained(  # type: ignore[no-untyped-call]
+        return AutoConfig.from_pretrained(
             str(folder), trust_remote_code=False, local_files_only=True
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -129,7 +162,7 @@ def best_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _loaded(kind: Any, folder: Path, dtype: torch.dtype | str) -> PreTrainedModel:  # noqa: ANN401  # an Auto class
+def _loaded(kind: Any, folder: Path, dtype: torch.dtype | str) -> PreTrainedModel:  # an Auto class
     try:
         model = kind.from_pretrained(
             str(folder),

@@ -14,8 +14,11 @@ from steerlm_jobs.data.template import MARKERS
 from steerlm_jobs.data.tokens import prefix_only_at_start
 from steerlm_jobs.models.loading import (
     copy_legal_files,
+    fast_tokenizer,
+    input_rows,
     load_causal_lm,
     load_tokenizer,
+    output_layer,
     save_model,
 )
 
@@ -48,28 +51,27 @@ def mark_model(
     new = [m for m in MARKERS if backend.token_to_id(m) is None]
     literal_ids = {m: backend.encode(m, add_special_tokens=False).ids for m in new}
     marked = _with_markers(tokenizer)
-    num_tokens = 1 + max(marked.get_vocab().values())
-    old_rows = model.get_input_embeddings().weight.shape[0]  # type: ignore[union-attr]
+    vocabulary: dict[str, int] = marked.get_vocab()
+    num_tokens = 1 + max(vocabulary.values())
+    old_rows = input_rows(model).weight.shape[0]
     if num_tokens > old_rows:
         model.resize_token_embeddings(
             num_tokens, pad_to_multiple_of=ROWS_MULTIPLE, mean_resizing=False
         )
     for weight in _row_tensors(model):
-        _set_rows(weight, old_rows, {marked.convert_tokens_to_ids(m): literal_ids[m] for m in new})
+        _set_rows(weight, old_rows, {vocabulary[m]: literal_ids[m] for m in new})
     return marked
 
 
 def row_parameters(model: PreTrainedModel) -> tuple[Tensor, ...]:
     """Return the matrices with a row for each token: one if tied, else input and output."""
-    inputs, outputs = model.get_input_embeddings(), model.get_output_embeddings()
-    found = [inputs.weight] if inputs is not None else []
-    if outputs is not None and outputs.weight is not found[0]:
-        found.append(outputs.weight)
-    return tuple(found)
+    inputs, outputs = input_rows(model).weight, output_layer(model)
+    is_tied = outputs is None or outputs.weight is inputs
+    return (inputs,) if is_tied or outputs is None else (inputs, outputs.weight)
 
 
 def _row_tensors(model: PreTrainedModel) -> tuple[Tensor, ...]:
-    bias = getattr(model.get_output_embeddings(), "bias", None)
+    bias = getattr(output_layer(model), "bias", None)
     return row_parameters(model) + (() if bias is None else (bias,))
 
 
@@ -88,7 +90,7 @@ def _with_markers(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast
     if "eos_token" not in names:
         msg = "the base model's tokenizer has no eos_token; add it to tokenizer_config.json"
         raise BadConfigError(msg)
-    return PreTrainedTokenizerFast(tokenizer_object=backend, **names)
+    return fast_tokenizer(backend, names)
 
 
 def _set_rows(weight: Tensor, old_rows: int, literal_ids: dict[int, list[int]]) -> None:

@@ -60,3 +60,8 @@ def read_schema(folder: Path) -> Schema:
     """Return the attributes of a model folder, in the order of its labels and head."""
     rows = read_steerlm_json(folder)["attributes"]
     return Schema(tuple(Attribute.model_validate(row) for row in rows))
+
+
+def load_schema_file(file: Path) -> Schema:
+    """Read `schema.json` of a prepared dataset."""
+    return Schema.from_json(json.loads(file.read_text(encoding="utf-8")))

@@ -12,18 +12,21 @@ from typing import Any, Final
 import sentencepiece
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM
 
-from steerlm_jobs.models.loading import save_model
+from steerlm_jobs.models.loading import fast_tokenizer, save_model
 
 NUM_PIECES: Final = 800
 NUM_STEPS: Final = 160
 _ROWS, _LENGTH_TOKENS = 32, 64
 _LEARNING_RATE: Final = 4e-3
 _WARMUP_STEPS: Final = 20
+_SPELLED_COPIES: Final = 100
+"""Pieces go to what is frequent; a system prompt stands in no text but in every conversation."""
 _WIDTH, _LAYERS, _HEADS = 96, 3, 4
 MAX_POSITION: Final = 4096
 UNKNOWN, BOS, EOS = "<unk>", "<s>", "</s>"
+_ALWAYS_SPELLED: Final = ("System", "0123456789")
 
 OnStep = Callable[[int, int], None]
 """Called with (steps done, all steps); may raise to end early."""
@@ -34,6 +37,7 @@ def make_tiny(
     folder: Path,
     *,
     seed: int,
+    spelled: tuple[str, ...] = (),
     num_steps: int = NUM_STEPS,
     on_step: OnStep | None = None,
 ) -> None:
@@ -43,15 +47,14 @@ def make_tiny(
         texts: What it should speak like; at least a few kilobytes.
         folder: Where to write; made if missing.
         seed: Of weights and order.
+        spelled: What the tokenizer should know besides, in few tokens: system prompt, names.
         num_steps: Steps of pre-training, each of 2,048 tokens.
         on_step: Told after each step.
     """
-    tokenizer = train_tokenizer(texts)
+    tokenizer = train_tokenizer([*texts, *((*spelled, *_ALWAYS_SPELLED) * _SPELLED_COPIES)])
     model = _untrained(tokenizer.get_vocab_size(), seed)
     _pretrain(model, _stream(tokenizer, texts), seed, num_steps, on_step or (lambda _d, _t: None))
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token=UNKNOWN, bos_token=BOS, eos_token=EOS
-    )
+    fast = fast_tokenizer(tokenizer, {"unk_token": UNKNOWN, "bos_token": BOS, "eos_token": EOS})
     save_model(model, folder, fast, torch.float32)
 
 
@@ -80,7 +83,7 @@ def train_tokenizer(texts: Iterable[str], num_pieces: int = NUM_PIECES) -> Token
     return _frozen(pieces)
 
 
-def _frozen(pieces: Any) -> Tokenizer:  # noqa: ANN401  # sentencepiece has no types
+def _frozen(pieces: Any) -> Tokenizer:  # sentencepiece has no types
     vocab = {pieces.id_to_piece(i): i for i in range(pieces.get_piece_size())}
     model = models.BPE(vocab, _merges(vocab), unk_token=UNKNOWN, byte_fallback=True, fuse_unk=True)
     tokenizer = Tokenizer(model)
@@ -146,13 +149,13 @@ def _pretrain(
         rows = stream[starts[:, None] + torch.arange(_LENGTH_TOKENS + 1)]
         logits = model(rows[:, :-1], use_cache=False).logits
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten())
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
         on_step(step + 1, num_steps)
-    model.eval()
+    model.train(mode=False)
 
 
 def _factor(step: int, num_steps: int) -> float:

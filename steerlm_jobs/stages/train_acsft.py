@@ -1,0 +1,306 @@
+"""train-acsft: learn to answer as labels ask (arXiv:2310.05344, steps 3 and 4).
+
+From the base model, never from the APM; in a bootstrap iteration on samples mixed with originals,
+from the base or the model before. Best weights by validation loss.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import compress
+from pathlib import Path
+
+import torch
+
+from steerlm_jobs.attributes.schema import Schema
+from steerlm_jobs.contract.config import StageInput
+from steerlm_jobs.contract.errors import BadInputError, ExitCode
+from steerlm_jobs.contract.kinds import StageKind
+from steerlm_jobs.contract.manifest import InputRef
+from steerlm_jobs.contract.recipes import TrainAcsftRecipe
+from steerlm_jobs.contract.report import Report
+from steerlm_jobs.data.chat_template import chat_template
+from steerlm_jobs.data.conversations import Conversation
+from steerlm_jobs.data.tokens import ChatTokenizer
+from steerlm_jobs.models.loading import (
+    best_device,
+    copy_legal_files,
+    load_causal_lm,
+    load_tokenizer,
+    save_model,
+    write_json,
+)
+from steerlm_jobs.models.lora import add_adapters, merged, save_adapter, trained_parameters
+from steerlm_jobs.models.steerlm_json import load_schema_file, write_steerlm_json
+from steerlm_jobs.models.target_logits import TargetLogits
+from steerlm_jobs.process.context import StageContext
+from steerlm_jobs.store.artifacts import ArtifactReader, ArtifactWriter
+from steerlm_jobs.train.acsft_data import (
+    AcsftRows,
+    RowReader,
+    chosen_originals,
+    level_counts,
+    num_originals,
+    untrained_levels,
+)
+from steerlm_jobs.train.batches import Layout
+from steerlm_jobs.train.engine import ParameterGroup, PlainEngine
+from steerlm_jobs.train.history import History
+from steerlm_jobs.train.loop import TrainingTask, train
+from steerlm_jobs.train.objectives import AcsftObjective
+from steerlm_jobs.train.packing_choice import chosen_layout
+from steerlm_jobs.train.setting import (
+    check_length,
+    check_steps,
+    live_dtype,
+    stored_dtype,
+    training_json,
+    use_deterministic,
+)
+from steerlm_jobs.train.step_plan import (
+    Steps,
+    effective_epochs,
+    evaluation_interval,
+    step_plan,
+)
+
+SAMPLES: str = "samples"
+"""What the samples of a bootstrap iteration are called among the sources."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    start: Path
+    """The folder from which the weights come."""
+    tokenizer: ChatTokenizer
+    schema: Schema
+    training_rows: AcsftRows
+    validation_rows: AcsftRows
+
+
+def run(context: StageContext) -> Report:
+    """Train the ACSFT model and seal it.
+
+    Raises:
+        BadInputError: No conversation fits, or no sample was kept.
+        BadConfigError: Length or budget cannot be.
+        DivergedError: Loss or gradient was not finite three times in a row.
+        InterruptedStageError: Asked to stop; a checkpoint was written.
+    """
+    recipe = _recipe(context)
+    training = recipe.training
+    use_deterministic(training)
+    context.progress.update(activity="reading")
+    inputs = _inputs(context, recipe)
+    examples = inputs.training_rows.examples
+    steps = step_plan(
+        [len(e.ids) for e in examples],
+        [e.source for e in examples],
+        training,
+        seed=recipe.seed,
+        weights=recipe.source_weights,
+    )
+    check_steps(steps, training, len(examples))
+    model = _untrained(inputs, recipe)
+    engine = PlainEngine(
+        model, [ParameterGroup(trained_parameters(model), training.learning_rate)], training
+    )
+    objective = AcsftObjective(model)
+    layout = chosen_layout(
+        objective,
+        examples,
+        training,
+        micro_batch_tokens=context.config.execution.micro_batch_tokens,
+        device=engine.device,
+        notes=context.notes,
+    )
+    writer = ArtifactWriter(context.config, context.scratch)
+    task = TrainingTask(
+        objective=objective,
+        examples=examples,
+        validation=inputs.validation_rows.examples,
+        steps=steps,
+        training=training,
+        layout=layout,
+        evaluation_every_steps=evaluation_interval(training, steps),
+        seed=recipe.seed,
+    )
+    history = train(task, engine, context, writer.telemetry / "curves.jsonl")
+    _write_model(writer.content, model, inputs, recipe, context)
+    _write_training(writer.content, history, steps, inputs, layout)
+    sealed = writer.commit()
+    return Report(
+        exit_code=ExitCode.OK,
+        fingerprint=context.config.fingerprint,
+        digest=sealed.digest,
+        metrics=_metrics(history, len(examples)),
+    )
+
+
+def _recipe(context: StageContext) -> TrainAcsftRecipe:
+    recipe = context.config.recipe
+    if not isinstance(recipe, TrainAcsftRecipe):
+        msg = f"train-acsft was given a recipe of kind {recipe.kind}"
+        raise TypeError(msg)
+    return recipe
+
+
+def _inputs(context: StageContext, recipe: TrainAcsftRecipe) -> _Inputs:
+    (prepared,) = context.config.inputs_of(StageKind.PREPARE)
+    prepared_reader = ArtifactReader.open(prepared, context.scratch)
+    schema = load_schema_file(prepared_reader.file("schema.json"))
+    previous = context.config.inputs_of(StageKind.TRAIN_ACSFT)
+    if recipe.init_from == "Previous" and previous:
+        start = ArtifactReader.open(previous[-1], context.scratch).folder()
+    else:
+        start = prepared_reader.folder("base_model")
+    check_length(start, recipe.training)
+    tokenizer = ChatTokenizer.from_folder(start)
+    reader = RowReader(tokenizer, schema, recipe.targets, recipe.training.max_length_tokens)
+    training_rows, validation_rows = _rows(context, recipe, reader)
+    if training_rows.dropped:
+        context.notes.add(
+            f"{training_rows.dropped} conversations dropped: the last question and answer are "
+            f"longer than {recipe.training.max_length_tokens} tokens, or there is no answer"
+        )
+    if not validation_rows.examples:
+        context.notes.add("the validation split is empty: the last weights are kept")
+    return _Inputs(start, tokenizer, schema, training_rows, validation_rows)
+
+
+def _rows(
+    context: StageContext, recipe: TrainAcsftRecipe, reader: RowReader
+) -> tuple[AcsftRows, AcsftRows]:
+    """Return the rows to learn from, and those to validate on: always annotated originals."""
+    annotated, *sampled = context.config.inputs_of(StageKind.ANNOTATE)
+    training_rows, validation_rows = AcsftRows(), AcsftRows()
+    reader.add(validation_rows, _conversations(context, annotated, "validation"))
+    if not recipe.iteration:
+        reader.add(training_rows, _conversations(context, annotated, "train"))
+        return training_rows, validation_rows
+    for source in sampled[-1:]:
+        samples = (c for c in _conversations(context, source, "train") if c.kept)
+        reader.add(training_rows, samples, SAMPLES)
+    if not training_rows.examples:
+        raise BadInputError(
+            "no sample of this iteration can be trained on; raise bootstrap.maxPrompts or "
+            "bootstrap.maxNewTokens, or set bootstrap.iterations to 0"
+        )
+    _add_originals(context, recipe, reader, annotated, training_rows)
+    return training_rows, validation_rows
+
+
+def _add_originals(
+    context: StageContext,
+    recipe: TrainAcsftRecipe,
+    reader: RowReader,
+    annotated: StageInput,
+    rows: AcsftRows,
+) -> None:
+    """Add a seeded choice of annotated originals to the samples."""
+    num_available = sum(1 for _ in _conversations(context, annotated, "train"))
+    num_samples = len(rows.examples)
+    num_wanted = num_originals(num_samples, num_available, recipe.original_fraction)
+    chosen = chosen_originals(num_available, num_wanted, recipe.seed)
+    places = (place in chosen for place in range(num_available))
+    reader.add(rows, compress(_conversations(context, annotated, "train"), places))
+    reached = num_wanted / (num_wanted + num_samples)
+    if reached < recipe.original_fraction - 0.01:
+        context.notes.add(
+            f"originals are {reached:.2f} of the mixture, not {recipe.original_fraction:.2f}: "
+            f"there are only {num_available}"
+        )
+
+
+def _conversations(context: StageContext, source: StageInput, split: str) -> Iterator[Conversation]:
+    reader = ArtifactReader.open(source, context.scratch)
+    rows = (Conversation.from_json(row) for row in reader.rows("chunks/"))
+    return (conversation for conversation in rows if conversation.split == split)
+
+
+def _untrained(inputs: _Inputs, recipe: TrainAcsftRecipe) -> TargetLogits:
+    model = load_causal_lm(inputs.start, live_dtype(recipe.training))
+    if recipe.training.method == "Lora":
+        markers = sorted(inputs.tokenizer.marker_ids.values())
+        add_adapters(model, recipe.training.lora, markers, recipe.seed)
+    return TargetLogits(model).to(best_device())
+
+
+def _write_model(
+    folder: Path,
+    live: TargetLogits,
+    inputs: _Inputs,
+    recipe: TrainAcsftRecipe,
+    context: StageContext,
+) -> None:
+    context.progress.update(activity="saving")
+    model = live.model
+    if recipe.training.method == "Lora":
+        markers = sorted(inputs.tokenizer.marker_ids.values())
+        save_adapter(model, folder)
+        trained = trained_parameters(model)
+        fresh = load_causal_lm(inputs.start, torch.float32)
+        model = merged(fresh, recipe.training.lora, markers, trained)
+    system = inputs.training_rows.systems.most_common(1)[0][0]
+    tokenizer = load_tokenizer(inputs.start)
+    tokenizer.chat_template = chat_template(
+        inputs.schema, recipe.targets, system=system, adds_bos=bool(inputs.tokenizer.bos_ids)
+    )
+    ends = [inputs.tokenizer.stop_id, *inputs.tokenizer.eos_ids]
+    model.generation_config.eos_token_id = ends
+    save_model(model, folder, tokenizer, stored_dtype(inputs.start))
+    copy_legal_files(inputs.start, folder)
+    _write_description(folder, inputs, recipe, context, system)
+
+
+def _write_description(
+    folder: Path,
+    inputs: _Inputs,
+    recipe: TrainAcsftRecipe,
+    context: StageContext,
+    system: str,
+) -> None:
+    counts = level_counts(inputs.training_rows.levels, inputs.schema)
+    untrained = untrained_levels(counts, recipe.min_level_examples)
+    if untrained:
+        named = "; ".join(f"{n} {', '.join(map(str, ls))}" for n, ls in untrained.items())
+        context.notes.add(
+            f"levels with fewer than {recipe.min_level_examples} training examples are not "
+            f"trained: {named}"
+        )
+    lineage = {
+        i.stage: InputRef(fingerprint=i.fingerprint, digest=i.digest) for i in context.config.inputs
+    }
+    write_steerlm_json(
+        folder,
+        "acsft",
+        inputs.schema,
+        lineage,
+        systemPrompt=system,
+        targets=recipe.targets,
+        callersMaySet=list(recipe.callers_may_set),
+        minLevelExamples=recipe.min_level_examples,
+        levelCounts=counts,
+        untrainedLevels=untrained,
+    )
+
+
+def _write_training(
+    folder: Path, history: History, steps: Steps, inputs: _Inputs, layout: Layout
+) -> None:
+    rows = inputs.training_rows
+    value = training_json(
+        history,
+        examples=len(rows.examples),
+        validationExamples=len(inputs.validation_rows.examples),
+        dropped=rows.dropped,
+        effectiveEpochs=effective_epochs(steps, [e.source for e in rows.examples]),
+        packing="Packed" if layout.is_packed else "Padded",
+    )
+    write_json(folder / "training.json", value)
+
+
+def _metrics(history: History, num_examples: int) -> dict[str, str]:
+    found = {"steps": str(history.step), "examples": str(num_examples)}
+    if history.best_step:
+        found["validationLoss"] = f"{dict(history.validation)[history.best_step]:.6g}"
+    return found

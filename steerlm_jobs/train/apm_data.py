@@ -1,0 +1,75 @@
+"""Regression rows: a conversation up to a labelled answer, with what people said of the answer."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from steerlm_jobs.attributes.labels import to_unit
+from steerlm_jobs.attributes.schema import Schema
+from steerlm_jobs.data.conversations import Conversation, Role
+from steerlm_jobs.data.tokens import ChatTokenizer
+from steerlm_jobs.train.objectives import ApmExample
+
+
+@dataclass(slots=True)
+class ApmRows:
+    """Examples with the count of what was left out, by cause."""
+
+    examples: list[ApmExample] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+def apm_rows(
+    conversations: Iterable[Conversation],
+    tokenizer: ChatTokenizer,
+    schema: Schema,
+    max_length_tokens: int,
+) -> ApmRows:
+    """Return one row for each distinct answer that has a label.
+
+    An answer that stands in several conversations (a tree's paths share their beginnings) is
+    told by the message ids up to it, and counts once.
+    """
+    rows = ApmRows(dropped={"duplicate": 0, "tooLong": 0})
+    seen: set[tuple[str, ...]] = set()
+    for conversation, index in _labelled_answers(conversations, schema):
+        path = tuple(turn.message_id for turn in conversation.turns[: index + 1])
+        if all(path) and path in seen:
+            rows.dropped["duplicate"] += 1
+            continue
+        seen.add(path)
+        encoded = tokenizer.encode_scoring(conversation, index, max_length_tokens)
+        if encoded is None:
+            rows.dropped["tooLong"] += 1
+            continue
+        labels_A, known_A = _labels(conversation.turns[index].labels, schema)
+        ids = torch.tensor(encoded.ids, dtype=torch.int32)
+        rows.examples.append(ApmExample(ids, labels_A, known_A, conversation.source))
+    return rows
+
+
+def mean_labels(examples: Iterable[ApmExample], num_attributes: int) -> Tensor:
+    """Return the mean of the known labels [A] on the scale 0..1; a half where there is none."""
+    sums_A = torch.zeros(num_attributes)
+    counts_A = torch.zeros(num_attributes)
+    for example in examples:
+        sums_A += torch.where(example.known_A, example.labels_A, 0.0)
+        counts_A += example.known_A
+    return torch.where(counts_A > 0, sums_A / counts_A.clamp(min=1), 0.5)
+
+
+def _labelled_answers(
+    conversations: Iterable[Conversation], schema: Schema
+) -> Iterator[tuple[Conversation, int]]:
+    for conversation in conversations:
+        for index, turn in enumerate(conversation.turns):
+            if turn.role is Role.ASSISTANT and any(name in turn.labels for name in schema.names):
+                yield conversation, index
+
+
+def _labels(labels: Mapping[str, int], schema: Schema) -> tuple[Tensor, Tensor]:
+    """Return labels on the scale 0..1 [A] and which of them are known [A]."""
+    values = [to_unit(labels.get(a.name, a.min), a) for a in schema.attributes]
+    return torch.tensor(values), torch.tensor([a.name in labels for a in schema.attributes])
