@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from steerlm_jobs.attributes.labels import to_unit
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.data.conversations import Conversation, Role
 
@@ -74,10 +75,10 @@ def best_combinations(
     wanted = [a for a in schema.attributes if a.name in set(maximise)]
     if not allowed or not wanted:
         return CombinationSet(tuple(allowed))
-    heights = [sum(_height(a.min, a.max, c.labels[a.name]) for a in wanted) for c in allowed]
+    heights = [sum(to_unit(c.labels[a.name], a) for a in wanted) for c in allowed]
     highest = max(heights)
     best = tuple(c for c, h in zip(allowed, heights, strict=True) if h == highest)
-    if highest >= len(wanted):
+    if all(best[0].labels[a.name] >= a.max for a in wanted):
         return CombinationSet(best)
     names = " and ".join(a.name for a in wanted)
     found = ", ".join(f"{a.name} {best[0].labels[a.name]} of {a.max}" for a in wanted)
@@ -86,8 +87,3 @@ def best_combinations(
         f" sampling asks for the highest seen: {found}"
     )
     return CombinationSet(best, warning)
-
-
-def _height(minimum: int, maximum: int, label: int) -> float:
-    """Return the label on 0..1; exactly 1 at the maximum."""
-    return 1.0 if label >= maximum else (label - minimum) / (maximum - minimum)

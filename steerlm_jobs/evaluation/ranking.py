@@ -4,6 +4,7 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
+from steerlm_jobs.attributes.labels import to_unit
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.recipes import SampleFilter
 
@@ -23,7 +24,7 @@ def rank_sum(scores: Mapping[str, float], schema: Schema, weights: Mapping[str, 
     Unscaled, an attribute on 0..9 would outweigh one on 0..4.
     """
     return math.fsum(
-        weights.get(a.name, 0.0) * (scores[a.name] - a.min) / max(a.max - a.min, 1)
+        weights.get(a.name, 0.0) * to_unit(scores[a.name], a)
         for a in schema.attributes
         if a.name in scores
     )

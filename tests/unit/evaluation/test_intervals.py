@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from steerlm_jobs.contract.gates import MetricValue
+from steerlm_jobs.evaluation import intervals
 from steerlm_jobs.evaluation.intervals import (
     SweepValues,
     level_mean,
@@ -9,7 +10,6 @@ from steerlm_jobs.evaluation.intervals import (
     slope,
     spearman,
 )
-from steerlm_jobs.evaluation import intervals
 
 
 def values(levels, measured):

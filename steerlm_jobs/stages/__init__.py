@@ -1,0 +1,1 @@
+"""One recipe per stage kind, read top to bottom; they never import each other."""
