@@ -1,16 +1,16 @@
 """The status of a run from the records of its stages: the one place of phases, conditions, words."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
 
-from steerlm_operator.api.conditions import Condition, ConditionStatus, ConditionType, with_condition
+from steerlm_jobs.contract.kinds import StageKind
+from steerlm_operator.api.conditions import Condition, with_condition
 from steerlm_operator.api.reasons import Reason
+from steerlm_operator.api.run import RunSpec
 from steerlm_operator.api.status import Phase, RunStatus, StageState, StageStatus
 from steerlm_operator.core.graph import Stage
 from steerlm_operator.core.observed import Observed
 from steerlm_operator.core.records import DONE, Records, has_ended
-
-_STOP_REASONS: Final = frozenset({Reason.STOPPED, Reason.TERMINATED})
 
 
 def derived_status(
@@ -22,24 +22,61 @@ def derived_status(
 ) -> RunStatus:
     """Return what to record: a function of the records, and of the times recorded before."""
     before = observed.status or RunStatus()
-    stages = _with_skipped(tuple(records[stage.id] for stage in graph))
-    ended = has_ended(stages)
-    conditions = before.conditions
-    for condition in _conditions(observed, stages, now):
-        conditions = with_condition(conditions, condition)
+    stages = _with_skipped([records[stage.id] for stage in graph])
     current = next((record for record in stages if record.state not in DONE), None)
+    conditions = before.conditions
+    for condition in _conditions(observed.run.spec, stages):
+        conditions = with_condition(conditions, condition, now)
     return before.model_copy(
         update={
-            "observed_generation": observed.run.metadata.generation,
-            "phase": _phase(observed, stages),
+            "phase": _phase(observed.run.spec, stages),
             "current_stage": "" if current is None else current.name,
-            "progress": f"{sum(r.state in DONE for r in stages)}/{len(stages)}",
+            "progress": f"{sum(record.state in DONE for record in stages)}/{len(stages)}",
             "start_time": before.start_time or now,
-            "completion_time": (before.completion_time or now) if ended else None,
+            "completion_time": (before.completion_time or now) if has_ended(stages) else None,
             "active_seconds": active_seconds,
-            "observed_retry_count": _retry_count(observed),
-            "iterations_completed": _iterations(graph, records),
+            "observed_retry_count": observed.run.spec.retry.count,
+            "iterations_completed": _iterations_completed(graph, records),
             "conditions": conditions,
             "stages": stages,
         }
     )
+
+
+def _with_skipped(records: list[StageStatus]) -> tuple[StageStatus, ...]:
+    """Return the records, those after one that was given up as Skipped."""
+    given_up = False
+    shown = []
+    for record in records:
+        skipped = given_up and record.state not in DONE
+        shown.append(
+            record.model_copy(update={"state": StageState.SKIPPED}) if skipped else record
+        )
+        given_up = given_up or record.state in {StageState.FAILED, StageState.CANCELLED}
+    return tuple(shown)
+
+
+def _iterations_completed(graph: tuple[Stage, ...], records: Records) -> int:
+    return sum(
+        stage.kind is StageKind.TRAIN_ACSFT
+        and stage.iteration > 0
+        and records[stage.id].state in DONE
+        for stage in graph
+    )
+
+
+def _phase(spec: RunSpec, stages: tuple[StageStatus, ...]) -> Phase:
+    states = {record.state for record in stages}
+    if StageState.FAILED in states or (states <= DONE and _failed_gate(stages) is not None):
+        return Phase.FAILED
+    if StageState.CANCELLED in states:
+        return Phase.STOPPED
+    if states <= DONE:
+        return Phase.SUCCEEDED
+    if spec.suspend:
+        return Phase.SUSPENDED
+    return Phase.PENDING if states == {StageState.PENDING} else Phase.RUNNING
+
+
+def _failed_gate(stages: Iterable[StageStatus]) -> StageStatus | None:
+    return next((record for record in stages if record.reason is Reason.GATE_FAILED), None)

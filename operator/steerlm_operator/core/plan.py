@@ -19,7 +19,7 @@ from steerlm_operator.core.observed import Action, Observed, Plan, Stop
 from steerlm_operator.core.policies import retry_policy, stall_timeout
 from steerlm_operator.core.records import DONE, Records, recorded, with_record
 from steerlm_operator.core.retry import with_retry
-from steerlm_operator.core.reuse import with_existing, with_fingerprints
+from steerlm_operator.core.reuse import with_existing, without_outdated
 from steerlm_operator.core.settle import budget_of, settled
 
 STOP_GRACE_SECONDS: Final = 60.0
@@ -41,7 +41,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
     recorded_before = recorded(observed.status, graph)
     before = with_retry(observed, graph, recorded_before)
     after = {stage.id: settled(observed, stage, before[stage.id], now) for stage in graph}
-    current = with_fingerprints(observed, graph, with_existing(observed, graph, before, after))
+    current = without_outdated(observed, graph, with_existing(observed, graph, before, after))
     ended = ended_seconds(observed.status, before, after)
     active = timedelta(seconds=ended + running_seconds(current, now))
     step = _step(observed, graph, current, active, now)

@@ -1,15 +1,30 @@
-"""Results that exist already, and results that no longer fit: both by fingerprint."""
+"""Results that exist already, and records that no longer fit their recipe: both by fingerprint."""
+
+from collections.abc import Mapping
 
 from steerlm_jobs.contract.config import artifact_uri
-from steerlm_jobs.contract.gates import results_from
+from steerlm_jobs.contract.fingerprint import stage_fingerprint
+from steerlm_jobs.contract.gates import GateResult, results_from
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.contract.report import PrepareFindings
 from steerlm_operator.api.reasons import Reason
-from steerlm_operator.api.status import ArtifactRef, StageState, StageStatus
-from steerlm_operator.core.graph import Stage
+from steerlm_operator.api.status import ArtifactRef, StageState
+from steerlm_operator.core.configs import planned_graph
+from steerlm_operator.core.graph import Stage, StageId
 from steerlm_operator.core.observed import Observed
 from steerlm_operator.core.records import DONE, Records, reset
 from steerlm_operator.core.settle import failed_gates_message
+
+
+def fingerprints(observed: Observed, prepare: StageId, records: Records) -> Mapping[StageId, str]:
+    """Return the fingerprint of each later stage; none before prepare's is known."""
+    names = {prepare: records[prepare].fingerprint}
+    if records[prepare].state not in DONE:
+        return {}
+    for planned in planned_graph(observed.run.spec, observed.run_uid):
+        inputs = {name: names[StageId(name)] for name in planned.inputs}
+        names[StageId(planned.stage)] = stage_fingerprint(planned.recipe, inputs, planned.salt)
+    return names
 
 
 def with_existing(
@@ -23,11 +38,38 @@ def with_existing(
     findings = attempt.report.prepare if attempt and attempt.report else None
     if findings is None:
         return after
-    names = fingerprints(observed, graph, after)
-    found = dict(zip(graph[1:], findings.existing, strict=False))
-    cached = {
-        stage.id: _cached(observed, stage, after[stage.id], names[stage.id], digest, findings)
-        for stage, digest in found.items()
-        if digest and after[stage.id].state is StageState.PENDING
+    names = fingerprints(observed, prepare, after)
+    cached = dict(after)
+    for stage, digest in zip(graph[1:], findings.existing, strict=False):
+        if not digest or after[stage.id].state is not StageState.PENDING:
+            continue
+        failed = _failed_gates(observed, findings) if stage.kind is StageKind.EVALUATE else ""
+        cached[stage.id] = after[stage.id].model_copy(
+            update={
+                "state": StageState.CACHED,
+                "fingerprint": names[stage.id],
+                "artifact": ArtifactRef(
+                    uri=artifact_uri(observed.prefix, stage.kind, names[stage.id]), digest=digest
+                ),
+                "reason": Reason.GATE_FAILED if failed else None,
+                "message": failed,
+            }
+        )
+    return cached
+
+
+def without_outdated(observed: Observed, graph: tuple[Stage, ...], records: Records) -> Records:
+    """Reset finished stages whose recipe or inputs are no longer those they were made from."""
+    names = fingerprints(observed, graph[0].id, records)
+    return {
+        stage: reset(record)
+        if record.state in DONE and record.fingerprint != names.get(stage, record.fingerprint)
+        else record
+        for stage, record in records.items()
     }
-    return {**after, **cached}
+
+
+def _failed_gates(observed: Observed, findings: PrepareFindings) -> str:
+    gates = observed.run.spec.stages.evaluate.gates
+    results: tuple[GateResult, ...] = results_from(gates, findings.gates) if findings.gates else ()
+    return failed_gates_message(results)

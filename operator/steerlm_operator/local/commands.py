@@ -2,10 +2,13 @@
 
 import importlib.util
 import os
+import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Final
 
-from steerlm_operator.local.errors import JobsMissingError
+from steerlm_jobs.contract.errors import ExitCode
+from steerlm_operator.local.errors import JobsMissingError, ProgramFailedError
 
 JOBS_PROGRAM: Final = (sys.executable, "-P", "-m", "steerlm_jobs")
 """-P: a file of the caller's folder that is named like a module of ours must not replace it."""
@@ -33,3 +36,28 @@ def jobs_environment() -> dict[str, str]:
     Their threads and a fork do not go together, and texts here are too short to gain from them.
     """
     return {**os.environ, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+def run_program(arguments: Sequence[str]) -> int:
+    """Run a program of the jobs on this terminal; return its exit code."""
+    command = [*JOBS_PROGRAM, *arguments]
+    return subprocess.run(command, env=jobs_environment(), check=False).returncode  # noqa: S603  # no shell
+
+
+def program_output(arguments: Sequence[str]) -> str:
+    """Run a program of the jobs and return what it prints.
+
+    Raises:
+        ProgramFailedError: It failed; the message is its last line.
+    """
+    done = subprocess.run(  # noqa: S603  # our own program, no shell
+        [*JOBS_PROGRAM, *arguments],
+        env=jobs_environment(),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != ExitCode.OK:
+        lines = done.stderr.strip().splitlines() or [f"ended with exit code {done.returncode}"]
+        raise ProgramFailedError(lines[-1], done.returncode)
+    return done.stdout

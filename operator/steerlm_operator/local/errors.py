@@ -1,6 +1,4 @@
-"""What ends `steerlm` on one machine before a stage could: one line, one exit code."""
-
-from typing import ClassVar
+"""What ends `steerlm` on one machine before or beside a stage: one line, one exit code."""
 
 from steerlm_jobs.contract.errors import ExitCode
 
@@ -8,7 +6,7 @@ from steerlm_jobs.contract.errors import ExitCode
 class LocalError(Exception):
     """An end of the command with one line for people."""
 
-    exit_code: ClassVar[ExitCode] = ExitCode.BAD_CONFIG
+    exit_code: int = ExitCode.BAD_CONFIG
 
 
 class WorkdirError(LocalError):
@@ -27,3 +25,11 @@ class JobsMissingError(LocalError):
 
 class FileMissingError(LocalError):
     """A file named on the command line cannot be read."""
+
+
+class ProgramFailedError(LocalError):
+    """A program of the jobs has failed; its line, its exit code."""
+
+    def __init__(self, line: str, exit_code: int) -> None:
+        super().__init__(line)
+        self.exit_code = exit_code

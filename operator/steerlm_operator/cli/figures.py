@@ -1,0 +1,78 @@
+"""What a finished run has to show: steering table, gates, paths, and what to try next."""
+
+import shlex
+from pathlib import Path
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from steerlm_jobs.contract.evaluation import Evaluation
+from steerlm_jobs.contract.kinds import StageKind
+from steerlm_operator.api.status import RunStatus
+from steerlm_operator.cli.steering import has_untrained, interval, steering_table
+from steerlm_operator.local.artifacts import artifact_file, model_folder, record_of
+
+
+def evaluation_of(status: RunStatus) -> Evaluation | None:
+    """Return the figures of a run; None if it was not evaluated."""
+    record = record_of(status, StageKind.EVALUATE)
+    path = None if record is None else artifact_file(record, "metrics.json")
+    try:
+        return None if path is None else Evaluation.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def report_path(status: RunStatus) -> Path | None:
+    """Return the page of a run; None if it was not evaluated."""
+    record = record_of(status, StageKind.EVALUATE)
+    return None if record is None else artifact_file(record, "report.html")
+
+
+def print_evaluation(console: Console, evaluation: Evaluation) -> None:
+    """Print how well the attribute prediction model predicts, and how well the model steers."""
+    for name, figures in evaluation.apm.items():
+        mae = "not measurable" if figures.mae.value is None else f"{figures.mae.value:.2f}"
+        constant = figures.constant_mean_mae
+        against = "" if constant is None else f" (always the mean: {constant:.2f})"
+        console.print(
+            f"attribute prediction model, {name}: r {interval(figures.pearson)}, "
+            f"mean absolute error {mae}{against}, {figures.num_labels} held-out labels",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+    console.print(steering_table(evaluation))
+    if has_untrained(evaluation):
+        console.print("* too few training examples of this level", highlight=False)
+    for warning in evaluation.warnings:
+        console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
+
+
+def print_paths(console: Console, status: RunStatus, workdir: Path) -> None:
+    """Print where model and page are, and a question to ask."""
+    record = record_of(status, StageKind.TRAIN_ACSFT)
+    model = None if record is None else model_folder(record)
+    page = report_path(status)
+    lines = []
+    if model is not None:
+        lines.append(f"model:  {model}")
+    if page is not None:
+        lines.append(f"report: {page}")
+    if model is not None:
+        lines.append(f"try:    {_ask_command(status, workdir)}")
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _ask_command(status: RunStatus, workdir: Path) -> str:
+    """Return a command that asks for the top and the bottom of the attribute that steers best."""
+    evaluation = evaluation_of(status)
+    sweeps = [] if evaluation is None else [s for s in evaluation.sweeps if len(s.levels) > 1]
+    words = ["steerlm", "ask", str(workdir), "Tell me about cats."]
+    if sweeps:
+        best = max(sweeps, key=lambda sweep: abs(sweep.spearman.value or 0.0))
+        levels = [row.level for row in best.levels]
+        words += ["--set", f"{best.attribute}={max(levels)}"]
+        words += ["--against", f"{best.attribute}={min(levels)}"]
+    return shlex.join(words)

@@ -1,0 +1,49 @@
+"""The `steerlm` command: its verbs, and the one line that a bad input gets."""
+
+import sys
+
+import typer
+
+from steerlm_operator.api.loading import InvalidRunError
+from steerlm_operator.cli.ask import ask
+from steerlm_operator.cli.data import data
+from steerlm_operator.cli.lint import lint
+from steerlm_operator.cli.report import report
+from steerlm_operator.cli.run import run
+from steerlm_operator.cli.status import status
+from steerlm_operator.local.errors import LocalError
+from steerlm_jobs.contract.errors import ExitCode
+
+app = typer.Typer(
+    name="steerlm",
+    help="Align a language model so that whoever calls it sets its attributes: quality, humor, "
+    "verbosity, and those you define.\n\n"
+    "Start with: steerlm run examples/quickstart.yaml",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(run)
+app.command()(lint)
+app.command()(status)
+app.command()(report)
+app.command()(ask)
+app.add_typer(data, name="data")
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    try:
+        app()
+    except LocalError as error:
+        print(f"steerlm: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except InvalidRunError as error:
+        for problem in error.problems:
+            print(f"steerlm: {problem}", file=sys.stderr)
+        sys.exit(ExitCode.BAD_CONFIG)
+
+
+if __name__ == "__main__":
+    main()
