@@ -1,0 +1,132 @@
+"""`status` of a run: derived, bounded, written once a pass."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from steerlm_jobs.contract.report import Progress
+from steerlm_jobs.contract.values import Value
+from steerlm_operator.api.conditions import Condition
+from steerlm_operator.api.reasons import Reason
+
+
+class Phase(StrEnum):
+    """One word for people; no code reads it."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUSPENDED = "Suspended"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    STOPPED = "Stopped"
+
+
+class StageState(StrEnum):
+    """How far a stage is."""
+
+    PENDING = "Pending"
+    QUEUED = "Queued"
+    """An attempt is recorded and about to be launched, or waits for room."""
+    RUNNING = "Running"
+    RETRYING = "Retrying"
+    """The last attempt failed; another one follows."""
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    SKIPPED = "Skipped"
+    """A stage before it was given up."""
+    CACHED = "Cached"
+    """Its result existed already."""
+    CANCELLED = "Cancelled"
+
+
+class ArtifactRef(Value):
+    """The result of a stage."""
+
+    uri: str
+    """Folder of the artifact."""
+    digest: str
+    """Digest of its content."""
+
+
+class FailureRecord(Value):
+    """How an attempt failed."""
+
+    attempt: int
+    """Its number."""
+    exit_code: int | None = None
+    """Of its process."""
+    reason: Reason | None = None
+    """Why, for programs."""
+    message: str = Field(default="", max_length=1024)
+    """Why, for people."""
+    time: datetime | None = None
+    """When it ended."""
+
+
+class StageStatus(Value):
+    """What is recorded about a stage."""
+
+    name: str
+    """Stage id, `sample-2` say."""
+    state: StageState = StageState.PENDING
+    """How far it is."""
+    attempt: int = 0
+    """Number of the latest attempt; 0: none yet. Never used twice."""
+    failures: int = 0
+    """Failures that count against `retry.limit`."""
+    disruptions: int = 0
+    """Disruptions since the last one that found a newer checkpoint."""
+    checkpoint_step: int = 0
+    """The newest checkpoint at the last disruption."""
+    job_name: str = ""
+    """Name of the attempt's Job."""
+    job_uid: str = ""
+    """Identity of the attempt's Job or process."""
+    fingerprint: str = ""
+    """Name of the result."""
+    artifact: ArtifactRef | None = None
+    """The result."""
+    reason: Reason | None = None
+    """Why it is in this state."""
+    message: str = Field(default="", max_length=1024)
+    """The same for people."""
+    exit_code: int | None = None
+    """Of the latest attempt that ended."""
+    gpu_seconds: float = 0.0
+    """GPUs times time of all attempts."""
+    start_time: datetime | None = None
+    """Of the latest attempt."""
+    completion_time: datetime | None = None
+    """Of the latest attempt."""
+    progress: Progress | None = None
+    """Of the latest attempt."""
+    last_failures: tuple[FailureRecord, ...] = ()
+    """The last three."""
+
+
+class RunStatus(Value):
+    """What is recorded about a run."""
+
+    observed_generation: int = 0
+    """Generation of the spec that this was said of."""
+    phase: Phase = Phase.PENDING
+    """One word for people."""
+    current_stage: str = ""
+    """The stage whose turn it is."""
+    progress: str = ""
+    """Stages with a result / all stages."""
+    start_time: datetime | None = None
+    """When the run started."""
+    completion_time: datetime | None = None
+    """When it ended."""
+    active_seconds: float = 0.0
+    """Time of all attempts that have ended."""
+    observed_retry_count: int = 0
+    """`spec.retry.count` that was acted on."""
+    iterations_completed: int = 0
+    """Bootstrap iterations with a model."""
+    conditions: tuple[Condition, ...] = ()
+    """For programs."""
+    stages: tuple[StageStatus, ...] = ()
+    """In graph order."""

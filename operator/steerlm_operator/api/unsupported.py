@@ -1,0 +1,64 @@
+"""Values of the API whose work does not exist yet: refused, not taken for something else."""
+
+from collections.abc import Iterator
+
+from steerlm_jobs.contract.recipes import DataFormat
+from steerlm_operator.api.problems import Location
+from steerlm_operator.api.run import SteerLMRun
+from steerlm_operator.api.serve import ServeEngine
+from steerlm_operator.api.stages import ApmKind, Quantise, SecondScorer
+from steerlm_operator.api.training import BestBy, Engine, TrainingSpec, ZeroStage
+
+_UNREADABLE = frozenset({DataFormat.SHAREGPT, DataFormat.NEMO_SFT, DataFormat.NEMO_REGRESSION})
+
+
+def unsupported(run: SteerLMRun) -> tuple[tuple[Location, str], ...]:
+    """Return (location, one line) of each value that cannot be honoured yet."""
+    stages, at = run.spec.stages, ("spec", "stages")
+    asked: list[tuple[Location, object, bool]] = [
+        (
+            (*at, "trainApm", "kind"),
+            stages.train_apm.kind,
+            stages.train_apm.kind is ApmKind.GENERATIVE,
+        ),
+        (
+            (*at, "annotate", "quantise"),
+            stages.annotate.quantise,
+            stages.annotate.quantise is Quantise.MATCH_HISTOGRAM,
+        ),
+        (
+            (*at, "evaluate", "secondScorer"),
+            stages.evaluate.second_scorer,
+            stages.evaluate.second_scorer is SecondScorer.OTHER_HALF,
+        ),
+        ((*at, "evaluate", "baselines"), "a baseline", bool(stages.evaluate.baselines)),
+        ((*at, "evaluate", "judge"), "a judge", stages.evaluate.judge is not None),
+        (("spec", "serve", "enabled"), "true", run.spec.serve.enabled),
+        (
+            ("spec", "serve", "engine"),
+            run.spec.serve.engine,
+            run.spec.serve.engine is ServeEngine.VLLM,
+        ),
+        *_training((*at, "trainApm", "training"), stages.train_apm.training),
+        *_training((*at, "trainAcsft", "training"), stages.train_acsft.training),
+        *_formats(run),
+    ]
+    return tuple(
+        (location, f"{value} is not supported yet; leave it at its default")
+        for location, value, is_asked in asked
+        if is_asked
+    )
+
+
+def _training(at: Location, training: TrainingSpec) -> Iterator[tuple[Location, object, bool]]:
+    yield (*at, "zeroStage"), training.zero_stage, training.zero_stage is not ZeroStage.AUTO
+    yield (*at, "engine"), training.engine, training.engine is Engine.DEEPSPEED
+    yield (*at, "bestBy"), training.best_by, training.best_by is BestBy.QUALITY
+
+
+def _formats(run: SteerLMRun) -> Iterator[tuple[Location, object, bool]]:
+    data = run.spec.data
+    for part, sources in (("labelled", data.labelled), ("unlabelled", data.unlabelled)):
+        for index, source in enumerate(sources):
+            at = ("spec", "data", part, index, "format")
+            yield at, source.format, source.format in _UNREADABLE

@@ -1,0 +1,44 @@
+"""Scalars of the API: exact decimals, and names with a pattern and a maximum."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, Field, PlainSerializer
+
+RUN_NAME_PATTERN: Final = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
+"""DNS-1035: the name becomes part of names of Jobs and Services."""
+SOURCE_NAME_PATTERN: Final = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
+MAX_ATTRIBUTES: Final = 20
+MAX_GATES: Final = 16
+MAX_SOURCES: Final = 16
+"""Labelled and unlabelled together."""
+
+
+def _decimal(value: Any) -> Decimal:  # Any: whatever stands in the YAML
+    """Read `5e-6`, which YAML readers take as text or as a number, exactly."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        raise ValueError('write a decimal number, in quotes: "0.05" or "5e-6"')  # noqa: TRY004  # pydantic reports ValueError only
+    try:
+        number = Decimal(str(value).strip())
+    except InvalidOperation:
+        raise ValueError('write a decimal number, in quotes: "0.05" or "5e-6"') from None
+    if not number.is_finite():
+        raise ValueError("must be a finite number")
+    return number
+
+
+Real = Annotated[
+    Decimal,
+    BeforeValidator(_decimal, json_schema_input_type=str),
+    PlainSerializer(str, return_type=str),
+]
+"""A real number; a string in YAML, since readers disagree on `5e-6`."""
+PositiveReal = Annotated[Real, Field(gt=0)]
+Fraction = Annotated[Real, Field(ge=0, lt=1)]
+SourceName = Annotated[str, Field(pattern=SOURCE_NAME_PATTERN, max_length=40)]
+Uri = Annotated[str, Field(min_length=1, max_length=1024)]
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
+Quantity = Annotated[
+    str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$", max_length=32)
+]
+"""A Kubernetes quantity, `500m` or `16Gi`."""

@@ -1,0 +1,113 @@
+"""`steerlm lint`: all that is wrong with a run at once, else what it would do."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from steerlm_jobs.contract.errors import ExitCode
+from steerlm_jobs.contract.kinds import StageKind
+from steerlm_jobs.contract.recipes import TrainAcsftRecipe, TrainApmRecipe
+from steerlm_operator.api.loading import InvalidRunError, load_run
+from steerlm_operator.api.run import SteerLMRun
+from steerlm_operator.api.unused import unused_fields
+from steerlm_operator.cli.sources import overrides_of, read_text
+from steerlm_operator.core.graph import stage_graph
+from steerlm_operator.core.recipes import (
+    resolved_limits,
+    resolved_maximise,
+    resolved_rank_weights,
+    resolved_target,
+    stage_recipe,
+)
+
+
+def lint(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A SteerLMRun, as YAML.")],
+    changes: Annotated[
+        list[str],
+        typer.Option("--set", metavar="PATH=VALUE", help="Change a field first, as `run` does."),
+    ] = [],  # noqa: B006  # typer copies it
+    as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
+) -> None:
+    """Check a run without running it: every error at once, with field and line.
+
+    Without errors it prints the stages, what reads what, and the defaults that depend on other
+    fields. Exit code: 0, or 10 if the run is not valid.
+
+    Examples:
+    steerlm lint examples/quickstart.yaml
+
+    steerlm lint my.yaml --set spec.stages.trainApm.training.method=Lora
+    """
+    try:
+        run = load_run(read_text(file), file_name=str(file), overrides=overrides_of(changes))
+    except InvalidRunError as error:
+        if as_json:
+            problems = [
+                {"place": p.place, "path": p.path, "message": p.message} for p in error.problems
+            ]
+            print(json.dumps({"valid": False, "problems": problems}))
+            raise typer.Exit(ExitCode.BAD_CONFIG) from error
+        raise
+    if as_json:
+        print(json.dumps(_as_json(run)))
+        return
+    _print(Console(), run, file)
+
+
+def _as_json(run: SteerLMRun) -> dict[str, object]:
+    stages = [
+        {
+            "stage": stage.id,
+            "inputs": list(stage.inputs),
+            "recipe": stage_recipe(run.spec, stage).model_dump(mode="json", by_alias=True),
+        }
+        for stage in stage_graph(run.spec)
+    ]
+    return {"valid": True, "stages": stages, "unused": list(unused_fields(run))}
+
+
+def _print(console: Console, run: SteerLMRun, file: Path) -> None:
+    console.print(f"{file}: valid", highlight=False)
+    table = Table("stage", "reads")
+    for stage in stage_graph(run.spec):
+        table.add_row(stage.id, ", ".join(stage.inputs))
+    console.print(table)
+    for name, value in _resolved(run):
+        console.print(f"  {name}: {value}", highlight=False, markup=False, soft_wrap=True)
+    unused = unused_fields(run)
+    if unused:
+        names = ", ".join(unused)
+        console.print(f"not used on one machine: {names}", highlight=False, soft_wrap=True)
+
+
+def _resolved(run: SteerLMRun) -> list[tuple[str, str]]:
+    """Return the defaults that depend on other fields, as they come out."""
+    spec = run.spec
+    lines = [("targets", _pairs({a.name: resolved_target(a) for a in spec.attributes}))]
+    for stage in stage_graph(spec):
+        recipe = stage_recipe(spec, stage)
+        if isinstance(recipe, TrainApmRecipe | TrainAcsftRecipe) and stage.iteration == 0:
+            training = recipe.training
+            head = training.head_learning_rate or training.learning_rate
+            line = (
+                f"{training.method}, learning rate {training.learning_rate:g}, weight decay "
+                f"{training.weight_decay:g}, {training.epochs} epochs"
+            )
+            is_apm = stage.kind is StageKind.TRAIN_APM
+            lines.append((stage.id, f"{line}, head {head:g}" if is_apm else line))
+    if spec.bootstrap.iterations:
+        lines += [
+            ("sampled at the top", ", ".join(resolved_maximise(spec)) or "nothing"),
+            ("sampled at most", _pairs(resolved_limits(spec)) or "no limit"),
+            ("ranked by", _pairs(resolved_rank_weights(spec)) or "nothing"),
+        ]
+    return lines
+
+
+def _pairs(values: dict[str, int] | dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in values.items())

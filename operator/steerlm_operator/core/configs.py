@@ -1,0 +1,137 @@
+"""Stage configs: recipe, inputs and execution of one attempt. Pure."""
+
+from collections.abc import Mapping
+
+from steerlm_jobs.contract.config import (
+    Execution,
+    PlannedStage,
+    PrepareExecution,
+    StageConfig,
+    StageInput,
+)
+from steerlm_jobs.contract.gates import Gate
+from steerlm_jobs.contract.kinds import StageKind
+from steerlm_operator.api.placement import Cache
+from steerlm_operator.api.run import RunSpec
+from steerlm_operator.api.stages import StageSettings
+from steerlm_operator.api.training import Engine, TrainingSpec
+from steerlm_operator.core.graph import Stage, StageId, stage_graph
+from steerlm_operator.core.recipes import stage_recipe
+
+
+def stage_settings(spec: RunSpec, kind: StageKind) -> StageSettings:
+    """Return the settings of a stage kind."""
+    stages = spec.stages
+    return {
+        StageKind.PREPARE: stages.prepare,
+        StageKind.TRAIN_APM: stages.train_apm,
+        StageKind.ANNOTATE: stages.annotate,
+        StageKind.TRAIN_ACSFT: stages.train_acsft,
+        StageKind.SAMPLE: stages.sample,
+        StageKind.EVALUATE: stages.evaluate,
+    }[kind]
+
+
+def stage_salt(spec: RunSpec, stage: Stage, run_uid: str) -> str:
+    """Return what makes a result unlike all others where the cache is refused; empty: nothing."""
+    cache = stage_settings(spec, stage.kind).cache or spec.defaults.cache
+    if cache is Cache.DISABLED or _ignores_cache(spec, stage):
+        return f"{run_uid}/{spec.retry.count}"
+    return ""
+
+
+def stage_config(
+    spec: RunSpec,
+    stage: Stage,
+    inputs: Mapping[StageId, StageInput],
+    *,
+    prefix: str,
+    run_uid: str,
+    attempt: int,
+) -> StageConfig:
+    """Return what an attempt of a stage is told.
+
+    Args:
+        spec: The run.
+        stage: A stage of its graph.
+        inputs: The results of the stages that it reads, by id.
+        prefix: Address below which the run's artifacts lie.
+        run_uid: Identity of the run.
+        attempt: Number of the attempt, from 1.
+    """
+    return StageConfig(
+        stage=stage.id,
+        recipe=stage_recipe(spec, stage),
+        inputs=tuple(inputs[name] for name in stage.inputs),
+        salt=stage_salt(spec, stage, run_uid),
+        execution=_execution(spec, stage, prefix, run_uid, attempt),
+    )
+
+
+def _execution(spec: RunSpec, stage: Stage, prefix: str, run_uid: str, attempt: int) -> Execution:
+    execution = Execution(prefix=prefix, run_uid=run_uid, attempt=attempt)
+    match stage.kind:
+        case StageKind.PREPARE:
+            return execution.model_copy(update={"prepare": _prepare(spec, run_uid)})
+        case StageKind.TRAIN_APM:
+            return _trained(execution, spec.stages.train_apm.training)
+        case StageKind.TRAIN_ACSFT:
+            return _trained(execution, spec.stages.train_acsft.training)
+        case StageKind.EVALUATE:
+            return execution.model_copy(update={"gates": _gates(spec)})
+        case _:
+            return execution
+
+
+def _trained(execution: Execution, training: TrainingSpec) -> Execution:
+    return execution.model_copy(
+        update={
+            "engine": "Plain" if training.engine is Engine.PLAIN else "Auto",
+            "checkpoint_every_seconds": float(training.checkpoint_every_seconds),
+            "checkpoint_every_steps": training.checkpoint_every_steps,
+        }
+    )
+
+
+def _prepare(spec: RunSpec, run_uid: str) -> PrepareExecution:
+    prompts = spec.data.evaluation_prompts
+    lengths = (
+        spec.stages.train_apm.training.max_length_tokens,
+        spec.stages.train_acsft.training.max_length_tokens,
+    )
+    return PrepareExecution(
+        source_uris={s.name: s.uri for s in (*spec.data.labelled, *spec.data.unlabelled)},
+        evaluation_prompts_uri="" if prompts is None else prompts.uri,
+        base_model_uri=spec.model.base_model_uri,
+        graph=tuple(
+            PlannedStage(
+                stage=stage.id,
+                recipe=stage_recipe(spec, stage),
+                inputs=stage.inputs,
+                salt=stage_salt(spec, stage, run_uid),
+            )
+            for stage in stage_graph(spec)[1:]
+        ),
+        gates=_gates(spec),
+        max_length_tokens=max(lengths),
+    )
+
+
+def _gates(spec: RunSpec) -> tuple[Gate, ...]:
+    return tuple(
+        Gate(
+            metric=gate.metric,
+            min=None if gate.min is None else float(gate.min),
+            max=None if gate.max is None else float(gate.max),
+        )
+        for gate in spec.stages.evaluate.gates
+    )
+
+
+def _ignores_cache(spec: RunSpec, stage: Stage) -> bool:
+    """Return True for the stages that a retry with ignoreCache runs anew."""
+    if not (spec.retry.ignore_cache and spec.retry.count):
+        return False
+    ids = [s.id for s in stage_graph(spec)]
+    first = spec.retry.from_stage
+    return first not in ids or ids.index(stage.id) >= ids.index(StageId(first))

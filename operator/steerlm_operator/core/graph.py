@@ -1,0 +1,44 @@
+"""The stage graph: which stages a run has, and what each one reads. Pure."""
+
+from dataclasses import dataclass
+from typing import NewType
+
+from steerlm_jobs.contract.kinds import StageKind
+from steerlm_operator.api.bootstrap import InitFrom
+from steerlm_operator.api.run import RunSpec
+
+StageId = NewType("StageId", str)
+"""Stable name of a stage within a run, `sample-2` say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One node of the graph."""
+
+    id: StageId
+    kind: StageKind
+    iteration: int
+    """Bootstrap iteration; 0 before the first."""
+    inputs: tuple[StageId, ...]
+    """The stages whose results it reads."""
+
+
+def stage_graph(spec: RunSpec) -> tuple[Stage, ...]:
+    """Expand a run in the order in which its stages run: inputs always come first."""
+    prepare = _stage(StageKind.PREPARE, 0)
+    apm = _stage(StageKind.TRAIN_APM, 0, prepare)
+    annotate = _stage(StageKind.ANNOTATE, 0, prepare, apm)
+    models = [_stage(StageKind.TRAIN_ACSFT, 0, prepare, annotate)]
+    graph = [prepare, apm, annotate, models[0]]
+    for k in range(1, spec.bootstrap.iterations + 1):
+        sample = _stage(StageKind.SAMPLE, k, annotate, models[-1])
+        relabel = _stage(StageKind.ANNOTATE, k, apm, sample)
+        start = [models[-1]] if spec.bootstrap.init_from is InitFrom.PREVIOUS else []
+        models.append(_stage(StageKind.TRAIN_ACSFT, k, prepare, annotate, relabel, *start))
+        graph += [sample, relabel, models[-1]]
+    return (*graph, _stage(StageKind.EVALUATE, 0, prepare, apm, *models[-2:]))
+
+
+def _stage(kind: StageKind, iteration: int, *inputs: Stage) -> Stage:
+    name = f"{kind.value}-{iteration}" if iteration else kind.value
+    return Stage(StageId(name), kind, iteration, tuple(stage.id for stage in inputs))
