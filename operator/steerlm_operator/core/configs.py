@@ -68,6 +68,19 @@ def stage_config(
     )
 
 
+def planned_graph(spec: RunSpec, run_uid: str) -> tuple[PlannedStage, ...]:
+    """Return the stages after prepare: all that their fingerprints are made of."""
+    return tuple(
+        PlannedStage(
+            stage=stage.id,
+            recipe=stage_recipe(spec, stage),
+            inputs=stage.inputs,
+            salt=stage_salt(spec, stage, run_uid),
+        )
+        for stage in stage_graph(spec)[1:]
+    )
+
+
 def _execution(spec: RunSpec, stage: Stage, prefix: str, run_uid: str, attempt: int) -> Execution:
     execution = Execution(prefix=prefix, run_uid=run_uid, attempt=attempt)
     match stage.kind:
@@ -78,7 +91,7 @@ def _execution(spec: RunSpec, stage: Stage, prefix: str, run_uid: str, attempt: 
         case StageKind.TRAIN_ACSFT:
             return _trained(execution, spec.stages.train_acsft.training)
         case StageKind.EVALUATE:
-            return execution.model_copy(update={"gates": _gates(spec)})
+            return execution.model_copy(update={"gates": gates(spec)})
         case _:
             return execution
 
@@ -103,21 +116,14 @@ def _prepare(spec: RunSpec, run_uid: str) -> PrepareExecution:
         source_uris={s.name: s.uri for s in (*spec.data.labelled, *spec.data.unlabelled)},
         evaluation_prompts_uri="" if prompts is None else prompts.uri,
         base_model_uri=spec.model.base_model_uri,
-        graph=tuple(
-            PlannedStage(
-                stage=stage.id,
-                recipe=stage_recipe(spec, stage),
-                inputs=stage.inputs,
-                salt=stage_salt(spec, stage, run_uid),
-            )
-            for stage in stage_graph(spec)[1:]
-        ),
-        gates=_gates(spec),
+        graph=planned_graph(spec, run_uid),
+        gates=gates(spec),
         max_length_tokens=max(lengths),
     )
 
 
-def _gates(spec: RunSpec) -> tuple[Gate, ...]:
+def gates(spec: RunSpec) -> tuple[Gate, ...]:
+    """Return the bounds that the evaluation must keep."""
     return tuple(
         Gate(
             metric=gate.metric,

@@ -1,16 +1,23 @@
 """The status of a run from the records of its stages: the one place of phases, conditions, words."""
 
-from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
 from steerlm_jobs.contract.kinds import StageKind
-from steerlm_operator.api.conditions import Condition, with_condition
+from steerlm_operator.api.conditions import with_condition
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.api.status import Phase, RunStatus, StageState, StageStatus
+from steerlm_operator.core.conditions import conditions, ending
 from steerlm_operator.core.graph import Stage
 from steerlm_operator.core.observed import Observed
 from steerlm_operator.core.records import DONE, Records, has_ended
+
+_ENDS: Final = {
+    Reason.RUN_SUCCEEDED: Phase.SUCCEEDED,
+    Reason.STOPPED: Phase.STOPPED,
+    Reason.TERMINATED: Phase.STOPPED,
+}
 
 
 def derived_status(
@@ -24,11 +31,12 @@ def derived_status(
     before = observed.status or RunStatus()
     stages = _with_skipped([records[stage.id] for stage in graph])
     current = next((record for record in stages if record.state not in DONE), None)
-    conditions = before.conditions
-    for condition in _conditions(observed.run.spec, stages):
-        conditions = with_condition(conditions, condition, now)
+    shown = before.conditions
+    for condition in conditions(observed.run.spec, stages, observed.generation):
+        shown = with_condition(shown, condition, now)
     return before.model_copy(
         update={
+            "observed_generation": observed.generation,
             "phase": _phase(observed.run.spec, stages),
             "current_stage": "" if current is None else current.name,
             "progress": f"{sum(record.state in DONE for record in stages)}/{len(stages)}",
@@ -37,7 +45,7 @@ def derived_status(
             "active_seconds": active_seconds,
             "observed_retry_count": observed.run.spec.retry.count,
             "iterations_completed": _iterations_completed(graph, records),
-            "conditions": conditions,
+            "conditions": shown,
             "stages": stages,
         }
     )
@@ -66,17 +74,10 @@ def _iterations_completed(graph: tuple[Stage, ...], records: Records) -> int:
 
 
 def _phase(spec: RunSpec, stages: tuple[StageStatus, ...]) -> Phase:
-    states = {record.state for record in stages}
-    if StageState.FAILED in states or (states <= DONE and _failed_gate(stages) is not None):
-        return Phase.FAILED
-    if StageState.CANCELLED in states:
-        return Phase.STOPPED
-    if states <= DONE:
-        return Phase.SUCCEEDED
+    ended = ending(stages)
+    if ended is not None:
+        return _ENDS.get(ended[0], Phase.FAILED)
     if spec.suspend:
         return Phase.SUSPENDED
-    return Phase.PENDING if states == {StageState.PENDING} else Phase.RUNNING
-
-
-def _failed_gate(stages: Iterable[StageStatus]) -> StageStatus | None:
-    return next((record for record in stages if record.reason is Reason.GATE_FAILED), None)
+    is_untouched = all(record.state is StageState.PENDING for record in stages)
+    return Phase.PENDING if is_untouched else Phase.RUNNING

@@ -4,6 +4,7 @@ from steerlm_jobs.contract.config import StageInput
 from steerlm_operator.core.configs import stage_config
 from steerlm_operator.core.graph import Stage, StageId
 from steerlm_operator.core.observed import Launch, Observed
+from steerlm_operator.core.policies import environment
 from steerlm_operator.core.records import Records
 
 
@@ -15,12 +16,12 @@ def launch(
     config = stage_config(
         observed.run.spec,
         stage,
-        inputs=tuple(_input(name, graph, records) for name in stage.inputs),
+        {name: _input(name, graph, records) for name in stage.inputs},
         prefix=observed.prefix,
         run_uid=observed.run_uid,
         attempt=number,
     )
-    return Launch(stage.id, number, config)
+    return Launch(stage.id, number, config, environment(observed.run.spec, stage))
 
 
 def _input(name: StageId, graph: tuple[Stage, ...], records: Records) -> StageInput:

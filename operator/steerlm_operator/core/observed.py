@@ -53,6 +53,8 @@ class Observed:
     """As recorded by the last pass; None before the first."""
     attempts: tuple[Attempt, ...] = ()
     """In any order."""
+    generation: int = 0
+    """Of the run object; 0 where there is no cluster."""
 
     def attempt(self, stage: StageId, number: int) -> Attempt | None:
         """Return one attempt of a stage; None if it was never launched."""

@@ -91,9 +91,7 @@ def _while_running(
 ) -> _Step:
     record = records[stage.id]
     stalls_at = _stalls_at(observed, stage, record, now)
-    reason = None if control is Reason.STOPPED else control  # Stop lets the stage finish
-    if reason not in {Reason.TERMINATED, Reason.DEADLINE_EXCEEDED}:
-        reason = record.reason or reason or (Reason.STALLED if stalls_at <= now else None)
+    reason = _stop_reason(record, control, is_stalled=stalls_at <= now)
     if reason is None:
         return _Step(records, look_again_at=stalls_at)
     if reason is not record.reason:
@@ -105,19 +103,30 @@ def _while_running(
     return _Step(records, (Stop(stage.id, record.attempt, reason, grace),), again_at)
 
 
+def _stop_reason(
+    record: StageStatus, control: Reason | None, *, is_stalled: bool
+) -> Reason | None:
+    """Return why the attempt is to end: the reason it was given first, unless one is stronger."""
+    if control in {Reason.TERMINATED, Reason.DEADLINE_EXCEEDED}:
+        return control
+    if record.reason is not None:
+        return record.reason
+    if control is Reason.SUSPENDED:
+        return control
+    return Reason.STALLED if is_stalled else None  # Stop lets the stage finish
+
+
 def _while_waiting(
     spec: RunSpec, stage: Stage, records: Records, control: Reason | None, now: datetime
 ) -> _Step:
     record = records[stage.id]
-    match control:
-        case Reason.SUSPENDED:
-            return _Step(records)
-        case Reason.DEADLINE_EXCEEDED:
-            ended = {"state": StageState.FAILED, "reason": control, "completion_time": now}
-            return _Step(with_record(records, record.model_copy(update=ended)))
-        case Reason():
-            ended = {"state": StageState.CANCELLED, "reason": control, "completion_time": now}
-            return _Step(with_record(records, record.model_copy(update=ended)))
+    if control is Reason.SUSPENDED:
+        return _Step(records)
+    if control is not None:
+        is_overdue = control is Reason.DEADLINE_EXCEEDED
+        state = StageState.FAILED if is_overdue else StageState.CANCELLED
+        ended = {"state": state, "reason": control, "completion_time": now}
+        return _Step(with_record(records, record.model_copy(update=ended)))
     ready_at = _ready_at(spec, stage, record)
     if ready_at is not None and ready_at > now:
         return _Step(records, look_again_at=ready_at)

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
+from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.status import RunStatus, StageState
 from steerlm_operator.core.graph import Stage, StageId, stage_graph
 from steerlm_operator.core.observed import Observed
-from steerlm_operator.core.records import Records, has_ended, recorded, reset
-from steerlm_operator.core.records import DONE
+from steerlm_operator.core.records import DONE, Records, has_ended, recorded, reset
 from steerlm_operator.core.settle import settled
 
 
@@ -15,7 +15,7 @@ def with_retry(observed: Observed, graph: tuple[Stage, ...], records: Records) -
     status, retry = observed.status, observed.run.spec.retry
     if status is None or retry.count <= status.observed_retry_count:
         return records
-    if not any(record.state is StageState.FAILED for record in records.values()):
+    if not _has_failed(records):
         return records
     ids = [stage.id for stage in graph]
     first = ids.index(StageId(retry.from_stage)) if retry.from_stage in ids else len(ids)
@@ -23,6 +23,13 @@ def with_retry(observed: Observed, graph: tuple[Stage, ...], records: Records) -
         stage: reset(record) if place >= first or record.state not in DONE else record
         for place, (stage, record) in enumerate(records.items())
     }
+
+
+def _has_failed(records: Records) -> bool:
+    return any(
+        record.state is StageState.FAILED or record.reason is Reason.GATE_FAILED
+        for record in records.values()
+    )
 
 
 def begun_again(observed: Observed, now: datetime) -> RunStatus | None:

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from steerlm_jobs.contract.config import artifact_uri
 from steerlm_jobs.contract.fingerprint import stage_fingerprint
-from steerlm_jobs.contract.gates import GateResult, results_from
+from steerlm_jobs.contract.gates import results_from
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.contract.report import PrepareFindings
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.status import ArtifactRef, StageState
-from steerlm_operator.core.configs import planned_graph
+from steerlm_operator.core.configs import gates, planned_graph
 from steerlm_operator.core.graph import Stage, StageId
 from steerlm_operator.core.observed import Observed
 from steerlm_operator.core.records import DONE, Records, reset
@@ -70,6 +70,6 @@ def without_outdated(observed: Observed, graph: tuple[Stage, ...], records: Reco
 
 
 def _failed_gates(observed: Observed, findings: PrepareFindings) -> str:
-    gates = observed.run.spec.stages.evaluate.gates
-    results: tuple[GateResult, ...] = results_from(gates, findings.gates) if findings.gates else ()
-    return failed_gates_message(results)
+    if not findings.gates:
+        return ""
+    return failed_gates_message(results_from(gates(observed.run.spec), findings.gates))

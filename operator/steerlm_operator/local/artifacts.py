@@ -20,10 +20,9 @@ def artifact_file(record: StageStatus, name: str) -> Path | None:
         manifest = Manifest.model_validate_json((root / MANIFEST_NAME).read_bytes())
     except (OSError, ValidationError):
         return None
-    for file in (*manifest.files, *manifest.telemetry):
-        if file.name == name and (root / file.path).is_file():
-            return root / file.path
-    return None
+    paths = [file.path for file in manifest.files if file.name == name]
+    paths += [file.path for file in manifest.telemetry if file.name == name]
+    return next((root / path for path in paths if (root / path).is_file()), None)
 
 
 def model_folder(record: StageStatus) -> Path | None:

@@ -1,0 +1,26 @@
+"""Settings of one stage: what its kind says in `spec.stages`, else what `spec.defaults` says."""
+
+from datetime import timedelta
+
+from steerlm_operator.api.run import RunSpec
+from steerlm_operator.core.budget import RetryPolicy
+from steerlm_operator.core.configs import stage_settings
+from steerlm_operator.core.graph import Stage
+
+
+def retry_policy(spec: RunSpec, stage: Stage) -> RetryPolicy:
+    """Return how often a stage is tried again."""
+    policy = stage_settings(spec, stage.kind).retry or spec.defaults.retry
+    return RetryPolicy(policy.limit, policy.disruption_limit, policy.backoff_seconds)
+
+
+def stall_timeout(spec: RunSpec, stage: Stage) -> timedelta:
+    """Return for how long a stage may show no progress."""
+    seconds = stage_settings(spec, stage.kind).stall_timeout_seconds
+    return timedelta(seconds=seconds or spec.defaults.stall_timeout_seconds)
+
+
+def environment(spec: RunSpec, stage: Stage) -> tuple[tuple[str, str], ...]:
+    """Return the environment variables of a stage; its own go before the default ones."""
+    variables = (*spec.defaults.env, *stage_settings(spec, stage.kind).env)
+    return tuple({variable.name: variable.value for variable in variables}.items())
