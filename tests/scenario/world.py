@@ -13,7 +13,6 @@ from steerlm_operator.api.status import RunStatus
 from steerlm_operator.core.observed import Attempt, AttemptState, Launch, Stop
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-STAGE_SECONDS = 1.0
 STEP_SECONDS = 0.25
 NUM_STEPS = 4
 
@@ -37,7 +36,7 @@ class Store:
 
 
 class MemoryHost:
-    """Attempts that take `STAGE_SECONDS`, leave a checkpoint every `STEP_SECONDS`, resume from it."""
+    """Attempts that leave a checkpoint every `STEP_SECONDS`, and resume from it."""
 
     def __init__(self, store: Store, behaviour: Behaviour = all_succeed) -> None:
         self.store = store
@@ -90,9 +89,7 @@ class MemoryHost:
         """The machine, or the runner, is gone without a word."""
         for key, attempt in self._attempts.items():
             if attempt.state is AttemptState.ACTIVE:
-                self._attempts[key] = replace(
-                    attempt, state=AttemptState.LOST, ended_at=self.now
-                )
+                self._attempts[key] = replace(attempt, state=AttemptState.LOST, ended_at=self.now)
 
     def _work(self, key: tuple[str, int], attempt: Attempt) -> None:
         config = self._configs[key]

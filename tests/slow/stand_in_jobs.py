@@ -157,7 +157,8 @@ def _reap(running: dict[int, str]) -> None:
 
 
 def _say(answer: dict[str, object]) -> None:
-    print(json.dumps(answer), flush=True)
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def ask(
 ) -> None:
     """Ask the model of a run. Attributes that are not set have their target levels.
 
-    Examples:
+    For example:
 
     steerlm ask runs/quickstart "Tell me about cats." --set humor=4
 

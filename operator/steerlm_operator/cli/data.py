@@ -28,7 +28,7 @@ def inspect(
 ) -> None:
     """Count, check and measure a data source: conversations, labels, lengths, what is dropped.
 
-    Examples:
+    For example:
 
     steerlm data inspect examples/data/oasst.trees.jsonl.gz
 

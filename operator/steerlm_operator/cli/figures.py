@@ -1,12 +1,14 @@
 """What a finished run has to show: steering table, gates, paths, and what to try next."""
 
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
 from rich.console import Console
 
 from steerlm_jobs.contract.evaluation import Evaluation
+from steerlm_jobs.contract.gates import GateResult
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_operator.api.status import RunStatus
 from steerlm_operator.cli.steering import has_untrained, interval, steering_table
@@ -47,6 +49,18 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
         console.print("* too few training examples of this level", highlight=False)
     for warning in evaluation.warnings:
         console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
+
+
+def print_gates(console: Console, results: Iterable[GateResult]) -> None:
+    """Print which bounds held."""
+    for gate in results:
+        value = "not measurable" if gate.value is None else f"{gate.value:.3f}"
+        verdict = "passed" if gate.passed else "FAILED"
+        console.print(
+            f"gate {verdict}: {gate.metric} {value}, bound {gate.bound:g} (by the 95 % interval)",
+            highlight=False,
+            markup=False,
+        )
 
 
 def print_paths(console: Console, status: RunStatus, workdir: Path) -> None:

@@ -1,7 +1,5 @@
-"""What `steerlm run` shows while it runs: a bar for each stage, or plain lines where no one watches."""
+"""What `steerlm run` shows while it runs: a bar for each stage; plain lines off a terminal."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final
 
@@ -11,18 +9,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from steerlm_jobs.contract.report import Progress as StageProgress
 from steerlm_operator.api.status import StageState, StageStatus
 from steerlm_operator.core.observed import Observed, Plan
-from steerlm_operator.core.records import DONE
 
 _FIGURES: Final = 2
 """How many figures of a stage fit beside its bar."""
-
-
-@dataclass(frozen=True, slots=True)
-class StageEnd:
-    """A stage of this invocation that has ended, and what its report says."""
-
-    record: StageStatus
-    notes: tuple[str, ...]
 
 
 def stage_seconds(record: StageStatus) -> float | None:
@@ -138,4 +127,6 @@ class _Bars:
 def _detail(progress: StageProgress) -> str:
     count = f"{progress.done:,}/{progress.total:,}" if progress.total else f"{progress.done:,}"
     figures = (f"{name} {value:.4g}" for name, value in list(progress.figures.items())[:_FIGURES])
-    return "  ".join(part for part in (progress.activity, f"{count} {progress.unit}", *figures) if part)
+    return "  ".join(
+        part for part in (progress.activity, f"{count} {progress.unit}", *figures) if part
+    )

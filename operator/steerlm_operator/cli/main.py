@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from steerlm_jobs.contract.errors import ExitCode
 from steerlm_operator.api.loading import InvalidRunError
 from steerlm_operator.cli.ask import ask
 from steerlm_operator.cli.data import data
@@ -12,7 +13,6 @@ from steerlm_operator.cli.report import report
 from steerlm_operator.cli.run import run
 from steerlm_operator.cli.status import status
 from steerlm_operator.local.errors import LocalError
-from steerlm_jobs.contract.errors import ExitCode
 
 app = typer.Typer(
     name="steerlm",

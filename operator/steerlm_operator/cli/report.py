@@ -18,7 +18,7 @@ def report(
 ) -> None:
     """Print the key figures of a finished run and the path of its page.
 
-    Examples:
+    For example:
 
     steerlm report runs/quickstart
 

@@ -1,25 +1,24 @@
 """`steerlm run`: a whole run on this machine."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 from rich.console import Console
 
 from steerlm_jobs.contract.gates import decide_gates
 from steerlm_operator.api.loading import load_run
 from steerlm_operator.api.run import SteerLMRun
-from steerlm_operator.api.status import RunStatus
+from steerlm_operator.api.status import Phase, RunStatus
 from steerlm_operator.api.unused import unused_fields
 from steerlm_operator.cli.dry_run import print_dry_run
-from steerlm_operator.cli.figures import evaluation_of, print_evaluation, print_paths
+from steerlm_operator.cli.figures import evaluation_of, print_evaluation, print_gates, print_paths
 from steerlm_operator.cli.live import Watcher, stage_seconds
+from steerlm_operator.cli.sources import overrides_of, read_text
+from steerlm_operator.core.configs import gates
 from steerlm_operator.local.clock import utc_now
 from steerlm_operator.local.commands import require_jobs
 from steerlm_operator.local.ending import exit_code
-from steerlm_operator.local.errors import FileMissingError
 from steerlm_operator.local.inputs import with_absolute_inputs
 from steerlm_operator.local.interrupts import Interrupts
 from steerlm_operator.local.processes import ProcessHost
@@ -34,7 +33,9 @@ def run(
     ] = None,
     changes: Annotated[
         list[str],
-        typer.Option("--set", metavar="PATH=VALUE", help="Change a field of the spec for this run."),
+        typer.Option(
+            "--set", metavar="PATH=VALUE", help="Change a field of the spec for this run."
+        ),
     ] = [],  # noqa: B006  # typer copies it
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the stages and what is cached; write nothing.")
@@ -48,7 +49,7 @@ def run(
     Exit code: 0, or the failed stage's (10 spec, 11 data, 12 diverged, 13 out of memory, 20 store),
     3 for a failed gate, 21 after Ctrl-C.
 
-    Examples:
+    For example:
 
     steerlm run examples/quickstart.yaml
 
@@ -57,12 +58,13 @@ def run(
     steerlm run my.yaml --dry-run
     """
     wanted = load_file(file, changes)
-    console = Console(soft_wrap=False)
+    console = Console()
     _print_unused(console, wanted)
     require_jobs()
     root = workdir or Path("runs") / wanted.metadata.name
     if dry_run:
-        raise typer.Exit(print_dry_run(console, wanted, root))
+        print_dry_run(console, wanted, root)
+        return
     raise typer.Exit(_run(console, wanted, root))
 
 
@@ -73,36 +75,20 @@ def load_file(file: Path, changes: list[str]) -> SteerLMRun:
         FileMissingError: The file cannot be read.
         InvalidRunError: It is no valid run.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{file}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})"
-        raise FileMissingError(msg) from error
-    wanted = load_run(text, file_name=str(file), overrides=_overrides(changes))
+    wanted = load_run(read_text(file), file_name=str(file), overrides=overrides_of(changes))
     return with_absolute_inputs(wanted, file.absolute().parent)
-
-
-def _overrides(changes: list[str]) -> Mapping[str, object]:
-    overrides: dict[str, object] = {}
-    for change in changes:
-        path, equals, value = change.partition("=")
-        if not equals or not path.startswith("spec."):
-            msg = f"--set {change}: write spec.PATH=VALUE, spec.bootstrap.iterations=0 say"
-            raise typer.BadParameter(msg)
-        try:
-            overrides[path] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            msg = f"--set {change}: the value is no YAML"
-            raise typer.BadParameter(msg) from error
-    return overrides
 
 
 def _run(console: Console, wanted: SteerLMRun, root: Path) -> int:
     folder = Workdir.create(root, wanted.metadata.name)
-    with folder.lock(), Interrupts() as signals, ProcessHost(folder) as host:
-        with Watcher(console) as watcher:
-            around = Surroundings(host, folder, signals, utc_now, watcher.show)
-            status = run_to_end(wanted, folder.uid, folder.prefix, around)
+    with (
+        folder.lock(),
+        Interrupts() as signals,
+        ProcessHost(folder) as host,
+        Watcher(console) as watcher,
+    ):
+        around = Surroundings(host, folder, signals, utc_now, watcher.show)
+        status = run_to_end(wanted, folder.uid, folder.prefix, around)
     code = exit_code(status)
     _print_end(console, wanted, status, root)
     return code
@@ -119,8 +105,11 @@ def _print_end(console: Console, wanted: SteerLMRun, status: RunStatus, root: Pa
     evaluation = evaluation_of(status)
     if evaluation is not None:
         print_evaluation(console, evaluation)
-        for gate in decide_gates(wanted.spec.stages.evaluate.gates, evaluation.metrics):
-            ...
+        print_gates(console, decide_gates(gates(wanted.spec), evaluation.metrics))
     total = sum(stage_seconds(record) or 0.0 for record in status.stages)
-    console.print(f"{status.phase.value}: {status.progress} stages, {total:.0f} s", highlight=False)
+    console.print(
+        f"{status.phase.value.lower()}: {status.progress} stages, {total:.0f} s", highlight=False
+    )
     print_paths(console, status, root)
+    if status.phase is Phase.SUSPENDED:
+        console.print("run the same command again to go on from here", highlight=False)

@@ -19,7 +19,7 @@ def status(
 ) -> None:
     """Show how far a run is: each stage, its attempts, and why it failed.
 
-    Examples:
+    For example:
 
     steerlm status runs/quickstart
 

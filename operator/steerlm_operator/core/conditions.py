@@ -17,7 +17,9 @@ def conditions(
         _suspended(spec, stages, generation),
         _degraded(stages, generation),
         _succeeded(stages, generation),
-        _condition(ConditionType.SERVING, ConditionStatus.FALSE, Reason.NOT_SERVING, "", generation),
+        _condition(
+            ConditionType.SERVING, ConditionStatus.FALSE, Reason.NOT_SERVING, "", generation
+        ),
     )
 
 
@@ -25,7 +27,9 @@ def ending(stages: tuple[StageStatus, ...]) -> tuple[Reason, str] | None:
     """Return why the run has ended, and one line; None while it goes on."""
     if not has_ended(stages):
         return None
-    given_up = next((r for r in stages if r.state in {StageState.FAILED, StageState.CANCELLED}), None)
+    given_up = next(
+        (r for r in stages if r.state in {StageState.FAILED, StageState.CANCELLED}), None
+    )
     if given_up is not None:
         return given_up.reason or Reason.STAGE_CRASHED, _sentence(given_up)
     gate = next((r for r in stages if r.reason is Reason.GATE_FAILED), None)
@@ -34,39 +38,55 @@ def ending(stages: tuple[StageStatus, ...]) -> tuple[Reason, str] | None:
     return Reason.RUN_SUCCEEDED, ""
 
 
-def _progressing(
-    spec: RunSpec, stages: tuple[StageStatus, ...], generation: int
-) -> Condition:
+def _progressing(spec: RunSpec, stages: tuple[StageStatus, ...], generation: int) -> Condition:
     ended = ending(stages)
     if ended is not None:
-        return _condition(ConditionType.PROGRESSING, ConditionStatus.FALSE, ended[0], ended[1], generation)
+        return _condition(
+            ConditionType.PROGRESSING, ConditionStatus.FALSE, ended[0], ended[1], generation
+        )
     if spec.suspend:
-        return _condition(ConditionType.PROGRESSING, ConditionStatus.FALSE, Reason.SUSPENDED, "", generation)
+        return _condition(
+            ConditionType.PROGRESSING, ConditionStatus.FALSE, Reason.SUSPENDED, "", generation
+        )
     current = next((record.name for record in stages if record.state not in DONE), "")
-    return _condition(ConditionType.PROGRESSING, ConditionStatus.TRUE, Reason.STAGES_REMAIN, current, generation)
+    return _condition(
+        ConditionType.PROGRESSING, ConditionStatus.TRUE, Reason.STAGES_REMAIN, current, generation
+    )
 
 
-def _suspended(
-    spec: RunSpec, stages: tuple[StageStatus, ...], generation: int
-) -> Condition:
+def _suspended(spec: RunSpec, stages: tuple[StageStatus, ...], generation: int) -> Condition:
     if not spec.suspend or has_ended(stages):
-        return _condition(ConditionType.SUSPENDED, ConditionStatus.FALSE, Reason.NOT_SUSPENDED, "", generation)
+        return _condition(
+            ConditionType.SUSPENDED, ConditionStatus.FALSE, Reason.NOT_SUSPENDED, "", generation
+        )
     stopping = next((record.name for record in stages if record.state is StageState.RUNNING), "")
     message = f"waiting for the checkpoint of {stopping}" if stopping else ""
-    return _condition(ConditionType.SUSPENDED, ConditionStatus.TRUE, Reason.SUSPENDED, message, generation)
+    return _condition(
+        ConditionType.SUSPENDED, ConditionStatus.TRUE, Reason.SUSPENDED, message, generation
+    )
 
 
 def _degraded(stages: tuple[StageStatus, ...], generation: int) -> Condition:
     retrying = next((record for record in stages if record.state is StageState.RETRYING), None)
     if retrying is None:
-        return _condition(ConditionType.DEGRADED, ConditionStatus.FALSE, Reason.HEALTHY, "", generation)
-    return _condition(ConditionType.DEGRADED, ConditionStatus.TRUE, Reason.RETRYING, _sentence(retrying), generation)
+        return _condition(
+            ConditionType.DEGRADED, ConditionStatus.FALSE, Reason.HEALTHY, "", generation
+        )
+    return _condition(
+        ConditionType.DEGRADED,
+        ConditionStatus.TRUE,
+        Reason.RETRYING,
+        _sentence(retrying),
+        generation,
+    )
 
 
 def _succeeded(stages: tuple[StageStatus, ...], generation: int) -> Condition:
     ended = ending(stages)
     if ended is None:
-        return _condition(ConditionType.SUCCEEDED, ConditionStatus.UNKNOWN, Reason.STAGES_REMAIN, "", generation)
+        return _condition(
+            ConditionType.SUCCEEDED, ConditionStatus.UNKNOWN, Reason.STAGES_REMAIN, "", generation
+        )
     status = ConditionStatus.TRUE if ended[0] is Reason.RUN_SUCCEEDED else ConditionStatus.FALSE
     return _condition(ConditionType.SUCCEEDED, status, ended[0], ended[1], generation)
 

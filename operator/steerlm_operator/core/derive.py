@@ -1,4 +1,4 @@
-"""The status of a run from the records of its stages: the one place of phases, conditions, words."""
+"""The status of a run, derived from the records of its stages and from nothing else."""
 
 from datetime import datetime
 from typing import Final
@@ -57,9 +57,7 @@ def _with_skipped(records: list[StageStatus]) -> tuple[StageStatus, ...]:
     shown = []
     for record in records:
         skipped = given_up and record.state not in DONE
-        shown.append(
-            record.model_copy(update={"state": StageState.SKIPPED}) if skipped else record
-        )
+        shown.append(record.model_copy(update={"state": StageState.SKIPPED}) if skipped else record)
         given_up = given_up or record.state in {StageState.FAILED, StageState.CANCELLED}
     return tuple(shown)
 

@@ -8,9 +8,7 @@ from steerlm_operator.core.policies import environment
 from steerlm_operator.core.records import Records
 
 
-def launch(
-    observed: Observed, graph: tuple[Stage, ...], stage: Stage, records: Records
-) -> Launch:
+def launch(observed: Observed, graph: tuple[Stage, ...], stage: Stage, records: Records) -> Launch:
     """Return the launch of a stage whose inputs are all there."""
     number = records[stage.id].attempt
     config = stage_config(

@@ -1,4 +1,4 @@
-"""What the end of an attempt means: the exit code says what happened, this says what it counts as."""
+"""What the end of an attempt counts as: the exit code only says what happened."""
 
 from dataclasses import dataclass
 from enum import StrEnum

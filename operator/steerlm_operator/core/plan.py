@@ -103,9 +103,7 @@ def _while_running(
     return _Step(records, (Stop(stage.id, record.attempt, reason, grace),), again_at)
 
 
-def _stop_reason(
-    record: StageStatus, control: Reason | None, *, is_stalled: bool
-) -> Reason | None:
+def _stop_reason(record: StageStatus, control: Reason | None, *, is_stalled: bool) -> Reason | None:
     """Return why the attempt is to end: the reason it was given first, unless one is stronger."""
     if control in {Reason.TERMINATED, Reason.DEADLINE_EXCEEDED}:
         return control
@@ -156,17 +154,13 @@ def _ready_at(spec: RunSpec, stage: Stage, record: StageStatus) -> datetime | No
     return record.completion_time + budget_of(record).backoff(retry_policy(spec, stage))
 
 
-def _stalls_at(
-    observed: Observed, stage: Stage, record: StageStatus, now: datetime
-) -> datetime:
+def _stalls_at(observed: Observed, stage: Stage, record: StageStatus, now: datetime) -> datetime:
     attempt = observed.attempt(stage.id, record.attempt)
     seen = attempt and (attempt.progressed_at or attempt.started_at)
     return (seen or record.start_time or now) + stall_timeout(observed.run.spec, stage)
 
 
-def _earlier(
-    step: _Step, spec: RunSpec, active: timedelta, now: datetime
-) -> datetime | None:
+def _earlier(step: _Step, spec: RunSpec, active: timedelta, now: datetime) -> datetime | None:
     """Return when to look again, the deadline of the run considered."""
     if spec.active_deadline_seconds is None:
         return step.look_again_at

@@ -12,7 +12,7 @@ from steerlm_operator.core.records import DONE
 
 
 def artifact_file(record: StageStatus, name: str) -> Path | None:
-    """Return a file of a finished stage, of its content or its telemetry; None if it is not there."""
+    """Return a file of a finished stage, content or telemetry; None if it is not there."""
     if record.state not in DONE or record.artifact is None:
         return None
     root = local_path(record.artifact.uri)

@@ -28,9 +28,7 @@ def with_absolute_inputs(run: SteerLMRun, folder: Path) -> SteerLMRun:
     prompts = data.evaluation_prompts
     changed = data.model_copy(
         update={
-            "labelled": tuple(
-                s.model_copy(update={"uri": absolute(s.uri)}) for s in data.labelled
-            ),
+            "labelled": tuple(s.model_copy(update={"uri": absolute(s.uri)}) for s in data.labelled),
             "unlabelled": tuple(
                 s.model_copy(update={"uri": absolute(s.uri)}) for s in data.unlabelled
             ),

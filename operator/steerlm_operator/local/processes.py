@@ -1,6 +1,7 @@
 """Attempts as processes of this machine: forks of the warm server, or programs of their own."""
 
 import os
+import shutil
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -118,17 +119,18 @@ class ProcessHost:
 
     def _start(self, folder: AttemptFolder, action: Launch) -> _Process:
         kind = action.config.kind
-        warm = self._warm
-        # prepare needs torch only where nothing is cached: it does not wait for it.
-        may_wait = kind is not StageKind.PREPARE and not action.environment
-        if warm is not None and not action.environment and not warm.has_ended():
-            if warm.is_ready() or may_wait:
-                return _WarmProcess(warm, folder, kind, self._scratch(folder))
-        return _OwnProcess(
-            self._command(folder, kind),
-            folder,
-            {**self._environment, **dict(action.environment)},
-        )
+        if self._warm is not None and self._is_for_warm(self._warm, action):
+            return _WarmProcess(self._warm, folder, kind, self._scratch(folder))
+        environment = {**self._environment, **dict(action.environment)}
+        return _OwnProcess(self._command(folder, kind), folder, environment)
+
+    @staticmethod
+    def _is_for_warm(warm: WarmServer, action: Launch) -> bool:
+        """Return True if a fork has the stage's environment and is the quicker way."""
+        if action.environment or warm.has_ended():
+            return False
+        # prepare needs torch only where nothing is cached: it does not wait for the server.
+        return action.config.kind is not StageKind.PREPARE or warm.is_ready()
 
     def _command(self, folder: AttemptFolder, kind: StageKind) -> list[str]:
         command = [*self._program, kind.value]
@@ -146,6 +148,7 @@ class ProcessHost:
                 uid, ended_at = running.process.uid, utc_now()
                 running.folder.record_end(uid, running.started_at, ended_at, code)
                 self._ended[key] = running.folder.left_behind()
+                shutil.rmtree(self._scratch(running.folder), ignore_errors=True)
                 del self._running[key]
 
 

@@ -57,9 +57,7 @@ class Surroundings:
 
 def run_to_end(run: SteerLMRun, uid: str, prefix: str, around: Surroundings) -> RunStatus:
     """Reconcile until the run has ended or was asked to stop; return its last status."""
-    observed = Observed(
-        run, uid, prefix, around.status_file.read_status(), around.host.attempts()
-    )
+    observed = Observed(run, uid, prefix, around.status_file.read_status(), around.host.attempts())
     status = begun_again(observed, around.now())
     if status is not None:
         around.status_file.write_status(status)

@@ -22,9 +22,7 @@ class _Fork:
 class WarmServer:
     """Asks the server for stages and remembers what it answered; never waits for an answer."""
 
-    def __init__(
-        self, program: Sequence[str], environment: Mapping[str, str], log: Path
-    ) -> None:
+    def __init__(self, program: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         with log.open("ab") as errors:
             self._kept = KeptProcess(
                 [*program, "warm"],

@@ -1,4 +1,4 @@
-"""The folder of a run on one machine: artifacts by kind, and the runner's own things in `.steerlm`."""
+"""The folder of a run on one machine: artifacts by kind, the runner's own things in `.steerlm`."""
 
 import json
 import secrets
