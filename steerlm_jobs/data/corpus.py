@@ -9,18 +9,21 @@ from typing import Any, Final
 
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.errors import BadInputError
-from steerlm_jobs.contract.recipes import PrepareRecipe, Source
+from steerlm_jobs.contract.recipes import DataFormat, PrepareRecipe, Source
 from steerlm_jobs.data.conversations import Conversation, Role, Turn
+from steerlm_jobs.data.keys import short_key
 from steerlm_jobs.data.labelling import MeterEdges, meter_labels, turn_labels
 from steerlm_jobs.data.readers.raw import Drop, RawConversation, path_of
 from steerlm_jobs.data.readers.source import SourceReader, limited
 from steerlm_jobs.data.split import TRAIN, VALIDATION, first_message_group, group_of, split_of
 from steerlm_jobs.data.statistics import LabelCounts, length_figures
+from steerlm_jobs.process.progress import ProgressWriter
 from steerlm_jobs.process.stop import StopFlag
 from steerlm_jobs.store.jsonl import JsonlWriter
 
 LABELLED: Final = "labelled"
 UNLABELLED: Final = "unlabelled"
+_ROWS_PER_REPORT: Final = 100
 
 
 def file_name(part: str, split: str) -> str:
@@ -39,23 +42,37 @@ class Found:
         default_factory=lambda: {TRAIN: LabelCounts(), VALIDATION: LabelCounts()}
     )
     """Known labels by split, each message once."""
-    lengths: list[int] = field(default_factory=list)
-    """Characters of each conversation."""
-    training_prompts: set[str] = field(default_factory=set)
-    """First user messages of the training split, normalised."""
+    lengths: Counter[int] = field(default_factory=Counter)
+    """How often each length in characters occurs."""
+    training_prompts: set[int] = field(default_factory=set)
+    """Short keys of the training split's first user messages, normalised."""
+
+    def note(self, source: Source) -> str:
+        """Return one line: how a source was read and what was left out; empty if as declared."""
+        figures = self.sources[source.name]
+        drops = ", ".join(f"{cause} {n}" for cause, n in figures["drops"].items())
+        if source.format is not DataFormat.AUTO and not drops:
+            return ""
+        left_out = f"; left out: {drops}" if drops else ""
+        return f"source {source.name}: read as {figures['format']}{left_out}"
 
     def statistics(self, schema: Schema) -> dict[str, Any]:  # Any: JSON
         """Return the content of `statistics.json`."""
+        scales = {a.name: range(a.min, a.max + 1) for a in schema.attributes}
         return {
             "sources": self.sources,
             "conversations": {f"{p}.{s}": n for (p, s), n in sorted(self.rows.items())},
-            "attributes": {s: self.labels[s].figures(schema.names) for s in (TRAIN, VALIDATION)},
+            "attributes": {s: self.labels[s].figures(scales) for s in (TRAIN, VALIDATION)},
             "lengthsCharacters": length_figures(self.lengths),
         }
 
 
 def write_corpus(
-    recipe: PrepareRecipe, roots: Mapping[str, Path], folder: Path, stop: StopFlag
+    recipe: PrepareRecipe,
+    roots: Mapping[str, Path],
+    folder: Path,
+    stop: StopFlag,
+    progress: ProgressWriter,
 ) -> Found:
     """Read all sources and write the four data sets into a folder.
 
@@ -65,6 +82,7 @@ def write_corpus(
     """
     schema, found = Schema(recipe.attributes), Found()
     parts = ((LABELLED, recipe.labelled), (UNLABELLED, recipe.unlabelled))
+    num_rows = 0
     for part, sources in parts:
         with ExitStack() as open_files:
             files = {
@@ -75,6 +93,9 @@ def write_corpus(
                 for row in _rows(recipe, source, part, roots[source.name], schema, found):
                     stop.raise_if_set()
                     files[row.split].write(row.to_json())
+                    num_rows += 1
+                    if num_rows % _ROWS_PER_REPORT == 0:
+                        progress.update(done=num_rows, unit="conversations")
     return found
 
 
@@ -83,14 +104,14 @@ def _rows(
 ) -> Iterator[Conversation]:
     reader = SourceReader(root, source.format, source.filters, source.pairs)
     edges = _edges(recipe, source, reader, schema) if part == LABELLED else {}
-    seen: set[str] = set()
+    seen: set[int] = set()
     splits: Counter[str] = Counter()
     label_names: set[str] = set()
     for raw in _kept(reader, source):
         row = _row(recipe, source, raw, schema, edges if part == LABELLED else None)
         splits[row.split] += 1
         found.rows[part, row.split] += 1
-        found.lengths.append(sum(len(turn.text) for turn in row.turns))
+        found.lengths[sum(len(turn.text) for turn in row.turns)] += 1
         label_names.update(name for turn in raw.turns for name in turn.labels)
         _count(row, raw, seen, found)
         yield row
@@ -113,7 +134,7 @@ def _kept(reader: SourceReader, source: Source) -> Iterator[RawConversation]:
     def distinct() -> Iterator[RawConversation]:
         paths: set[int] = set()
         for raw in reader.conversations():
-            path = hash(path_of(raw.turns))
+            path = short_key(path_of(raw.turns))
             if path in paths:
                 reader.drops.add(Drop.DUPLICATE)
             else:
@@ -165,13 +186,14 @@ def _row(
     )
 
 
-def _count(row: Conversation, raw: RawConversation, seen: set[str], found: Found) -> None:
+def _count(row: Conversation, raw: RawConversation, seen: set[int], found: Found) -> None:
     for turn in row.turns:
-        if turn.role is Role.ASSISTANT and turn.message_id not in seen:
-            seen.add(turn.message_id)
+        key = short_key([turn.message_id])
+        if turn.role is Role.ASSISTANT and key not in seen:
+            seen.add(key)
             found.labels[row.split].add(turn.labels)
     if row.split == TRAIN:
-        found.training_prompts.add(first_message_group(raw.turns))
+        found.training_prompts.add(short_key([first_message_group(raw.turns)]))
 
 
 def _check_names(source: Source, present: set[str]) -> None:

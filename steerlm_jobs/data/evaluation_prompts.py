@@ -7,6 +7,7 @@ from typing import Final
 
 from steerlm_jobs.contract.errors import BadInputError
 from steerlm_jobs.data.conversations import Conversation, Role, Turn
+from steerlm_jobs.data.keys import short_key
 from steerlm_jobs.data.readers.raw import RawConversation, path_of
 from steerlm_jobs.data.readers.source import SourceReader
 from steerlm_jobs.data.split import VALIDATION, first_message_group
@@ -24,7 +25,7 @@ class EvaluationPrompts:
     num_duplicates: int
 
 
-def prompts_of_file(root: Path, system: str, training_prompts: set[str]) -> EvaluationPrompts:
+def prompts_of_file(root: Path, system: str, training_prompts: set[int]) -> EvaluationPrompts:
     """Read a prompt file, or conversations up to their last user turn.
 
     Raises:
@@ -34,7 +35,7 @@ def prompts_of_file(root: Path, system: str, training_prompts: set[str]) -> Eval
     return _checked(found, training_prompts, f"{root.name}: no evaluation prompt is left")
 
 
-def prompts_of_validation(files: list[Path], training_prompts: set[str]) -> EvaluationPrompts:
+def prompts_of_validation(files: list[Path], training_prompts: set[int]) -> EvaluationPrompts:
     """Take the prompts of the validation split: each conversation up to its last user turn.
 
     Raises:
@@ -51,13 +52,13 @@ def prompts_of_validation(files: list[Path], training_prompts: set[str]) -> Eval
 
 
 def _checked(
-    found: Iterator[Conversation], training_prompts: set[str], problem: str
+    found: Iterator[Conversation], training_prompts: set[int], problem: str
 ) -> EvaluationPrompts:
     kept: dict[tuple[str, ...], Conversation] = {}
     num_found = num_in_training = 0
     for prompt in found:
         num_found += 1
-        if prompt.group in training_prompts:
+        if short_key([prompt.group]) in training_prompts:
             num_in_training += 1
         else:
             kept.setdefault(tuple(turn.message_id for turn in prompt.turns), prompt)

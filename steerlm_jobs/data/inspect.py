@@ -3,24 +3,28 @@
 import io
 import json
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from tokenizers import Tokenizer
 
-from steerlm_jobs.attributes.labels import quantise
+from steerlm_jobs.attributes.labels import from_unit, quantise
 from steerlm_jobs.contract.attributes import Attribute
 from steerlm_jobs.contract.errors import BadConfigError, BadInputError
 from steerlm_jobs.contract.recipes import DataFormat
 from steerlm_jobs.data.conversations import Role
+from steerlm_jobs.data.keys import short_key
+from steerlm_jobs.data.readers import helpsteer
 from steerlm_jobs.data.readers.raw import RawConversation, RawTurn, path_of
 from steerlm_jobs.data.readers.source import SourceReader
-from steerlm_jobs.data.roots import local_root
+from steerlm_jobs.data.roots import Root
 from steerlm_jobs.data.statistics import LabelCounts, length_figures
 
 OVER_TOKENS: Final = 4096
 _SCALE: Final = Attribute(name="scale", min=0, max=4)
+_LEVELS: Final = range(_SCALE.min, _SCALE.max + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +58,33 @@ def inspect(path: Path, declared: DataFormat, tokenizer: Tokenizer | None) -> In
     """Read a source once and count.
 
     Raises:
-        BadInputError: It cannot be read.
+        BadInputError: It cannot be read, or has a label outside 0..4.
     """
     reader = SourceReader(path, declared)
     form = reader.format()
     is_prompts = form is DataFormat.PROMPTS
-    paths: set[tuple[str, ...]] = set()
-    seen: set[str] = set()
+    paths: set[int] = set()
+    seen: set[int] = set()
     counts = LabelCounts()
-    lengths: list[int] = []
+    lengths: Counter[int] = Counter()
     for conversation in reader.prompts() if is_prompts else reader.conversations():
-        paths.add(path_of(conversation.turns))
-        lengths.append(_length(conversation, tokenizer))
+        paths.add(short_key(path_of(conversation.turns)))
+        lengths[_length(conversation, tokenizer)] += 1
         for turn in conversation.turns:
-            if turn.role is Role.ASSISTANT and turn.message_id not in seen:
-                seen.add(turn.message_id)
+            key = short_key([turn.message_id])
+            if turn.role is Role.ASSISTANT and key not in seen:
+                seen.add(key)
                 counts.add(_levels(turn, conversation))
-    over = None if tokenizer is None else sum(length > OVER_TOKENS for length in lengths)
+    names = {*counts.levels, *(helpsteer.LABELS if form is DataFormat.HELPSTEER else ())}
+    over = sum(n for length, n in lengths.items() if length > OVER_TOKENS)
     return Inspection(
         format=form,
-        conversations=len(lengths),
+        conversations=lengths.total(),
         distinct_conversations=len(paths),
         assistant_messages=len(seen),
         drops=reader.drops.as_dict(),
-        attributes=counts.figures(sorted(counts.levels)),
-        lengths={**length_figures(lengths), "over": over},
+        attributes=counts.figures(dict.fromkeys(sorted(names), _LEVELS)),
+        lengths={**length_figures(lengths), "over": None if tokenizer is None else over},
     )
 
 
@@ -97,7 +103,7 @@ def run_inspect(uri: str, data_format: str, tokenizer_uri: str | None, *, as_jso
         raise BadConfigError(msg) from error
     with tempfile.TemporaryDirectory(prefix="steerlm-") as scratch:
         tokenizer = _tokenizer(tokenizer_uri, Path(scratch)) if tokenizer_uri else None
-        found = inspect(local_root(uri, Path(scratch)), declared, tokenizer)
+        found = inspect(Root.at(uri).local(Path(scratch)), declared, tokenizer)
     if as_json:
         return json.dumps(found.as_json(), ensure_ascii=False)
     return _table(found, uri, "tokens" if tokenizer_uri else "characters")
@@ -105,7 +111,7 @@ def run_inspect(uri: str, data_format: str, tokenizer_uri: str | None, *, as_jso
 
 def _tokenizer(uri: str, scratch: Path) -> Tokenizer:
     try:
-        root = local_root(uri, scratch)
+        root = Root.at(uri, ("tokenizer.json",)).local(scratch)
         return Tokenizer.from_file(str(root / "tokenizer.json" if root.is_dir() else root))
     except BadInputError as error:
         raise BadConfigError(str(error)) from error
@@ -116,38 +122,47 @@ def _tokenizer(uri: str, scratch: Path) -> Tokenizer:
 
 
 def _length(conversation: RawConversation, tokenizer: Tokenizer | None) -> int:
+    """Return the length of all turns. Tokens count the markers and names that begin turns too."""
     if tokenizer is None:
         return sum(len(turn.text) for turn in conversation.turns)
     texts = [f"{turn.role.value}\n{turn.text}\n" for turn in conversation.turns]
     pieces = tokenizer.encode_batch(texts, add_special_tokens=False)
-    return sum(len(piece.ids) + 1 for piece in pieces)  # + 1: the marker that begins a turn
+    return sum(len(piece.ids) + 1 for piece in pieces)
 
 
 def _levels(turn: RawTurn, conversation: RawConversation) -> dict[str, int]:
-    factor = _SCALE.max if conversation.has_unit_labels else 1
-    return {name: quantise(value * factor, _SCALE) for name, value in turn.labels.items()}
+    if conversation.has_unit_labels:
+        return {n: quantise(from_unit(value, _SCALE), _SCALE) for n, value in turn.labels.items()}
+    for name, value in turn.labels.items():
+        if value not in _LEVELS:
+            msg = f"{conversation.place}: label {name!r} is {value:g}, outside 0..4; correct it"
+            raise BadInputError(msg)
+    return {name: int(value) for name, value in turn.labels.items()}
 
 
 def _table(found: Inspection, uri: str, unit: str) -> str:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(file=io.StringIO(), width=100)
+    text = io.StringIO()
+    console = Console(file=text, width=100)
     console.print(
         f"{uri}: {found.format.value}, {found.conversations} conversations "
-        f"({found.distinct_conversations} distinct), {found.assistant_messages} assistant messages"
+        f"({found.distinct_conversations} distinct), {found.assistant_messages} assistant messages",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
     )
     lengths = ", ".join(f"{k} {v}" for k, v in found.lengths.items() if v is not None)
     console.print(f"length in {unit}: {lengths}")
     if found.drops:
         console.print("left out: " + ", ".join(f"{k} {v}" for k, v in found.drops.items()))
-    if found.attributes:
-        table = Table("label", "known", "missing", *(str(level) for level in range(5)))
-        for name, figure in found.attributes.items():
-            levels = [str(figure["histogram"].get(str(level), 0)) for level in range(5)]
-            table.add_row(name, str(figure["known"]), f"{figure['missing_share']:.0%}", *levels)
-        console.print(table)
-    else:
+    if not found.attributes:
         console.print("no labels")
-    text: str = console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO above
-    return text.rstrip("\n")
+        return text.getvalue().rstrip("\n")
+    table = Table("label", "known", "missing", *map(str, _LEVELS))
+    for name, figure in found.attributes.items():
+        levels = [str(figure["histogram"][str(level)]) for level in _LEVELS]
+        table.add_row(name, str(figure["known"]), f"{figure['missing_share']:.0%}", *levels)
+    console.print(table)
+    return text.getvalue().rstrip("\n")

@@ -1,12 +1,13 @@
 """From the labels of a source to those of the run's attributes, on their scales."""
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from steerlm_jobs.attributes.labels import from_unit, quantise
 from steerlm_jobs.attributes.schema import Schema
-from steerlm_jobs.contract.errors import BadInputError
+from steerlm_jobs.contract.errors import BadConfigError, BadInputError
 from steerlm_jobs.contract.recipes import LabelSource, Meter, Source
 from steerlm_jobs.data.conversations import Role
 from steerlm_jobs.data.meters import METERS, level_of, quantile_edges
@@ -20,14 +21,15 @@ OASST_ONLY: Final = "helpfulness"
 class MeterEdges:
     """Level edges of the meters that a source's labels come from, by attribute."""
 
-    values: dict[str, list[float]] = field(default_factory=dict)
+    values: dict[str, array[float]] = field(default_factory=dict)
 
     def collect(self, source: Source, conversation: RawConversation) -> None:
         """Take the measures of a training conversation's answers."""
         for label, meter in meter_labels(source):
             for turn in conversation.turns:
                 if turn.role is Role.ASSISTANT:
-                    self.values.setdefault(label.to, []).append(METERS[meter](turn.text))
+                    values = self.values.setdefault(label.to, array("d"))
+                    values.append(METERS[meter](turn.text))
 
     def edges(self, schema: Schema) -> dict[str, tuple[float, ...]]:
         """Return the edges between levels: quantiles over what was collected."""
@@ -35,6 +37,27 @@ class MeterEdges:
             name: quantile_edges(values, schema.scale(name).max - schema.scale(name).min + 1)
             for name, values in self.values.items()
         }
+
+
+def check_labels(source: Source, schema: Schema) -> None:
+    """Refuse a mapping to no attribute, twice to the same one, or from nothing or two things.
+
+    Raises:
+        BadConfigError: The mapping is wrong.
+    """
+    seen: set[str] = set()
+    for label in source.labels or ():
+        problem = ""
+        if label.to not in schema.names:
+            problem = f"names no attribute; known: {', '.join(schema.names)}"
+        elif label.to in seen:
+            problem = "is given twice"
+        elif (label.from_name is None) == (label.from_meter is None):
+            problem = "needs exactly one of from and fromMeter"
+        if problem:
+            msg = f"source {source.name}: spec.data...labels: to: {label.to} {problem}"
+            raise BadConfigError(msg)
+        seen.add(label.to)
 
 
 def meter_labels(source: Source) -> tuple[tuple[LabelSource, Meter], ...]:

@@ -1,18 +1,17 @@
-"""Roots of a run: the data and models of others, as local files and as digests."""
+"""Roots of a run: the data and models of others, by address. Looking at one copies nothing."""
 
-import json
-from collections.abc import Sequence
+import fnmatch
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from steerlm_jobs.contract.errors import BadConfigError, BadInputError, StoreUnavailableError
+from steerlm_jobs.contract.errors import BadInputError
 from steerlm_jobs.contract.fingerprint import canonical_json, short_sha256
-from steerlm_jobs.contract.manifest import Digest
-from steerlm_jobs.store.files import open_store
-from steerlm_jobs.store.hashing import file_digest
+from steerlm_jobs.store.failures import local_failures
+from steerlm_jobs.store.files import FileStat, Store, is_local, local_folder, open_store
 
-HUB_SCHEME: Final = "hf://"
-_MODEL_FILES: Final = (
+EVERYTHING: Final = ("*",)
+MODEL_FILES: Final = (
     "*.safetensors",
     "*.json",
     "*.model",
@@ -21,101 +20,74 @@ _MODEL_FILES: Final = (
     "NOTICE*",
     "README.md",
 )
+"""What is read of a model folder; pickled weights and the rest are passed over."""
 
 
-def local_root(uri: str, scratch: Path) -> Path:
-    """Return a root as a local file or folder: in place if it is local, else a copy.
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A file or a folder in a store."""
 
-    Raises:
-        BadInputError: There is nothing at that address.
-        BadConfigError: The address is of no known kind.
-    """
-    if uri.startswith(HUB_SCHEME):
-        return _from_hub(uri)
-    parent, _, name = uri.rstrip("/").rpartition("/")
-    store = open_store(parent)
-    local = store.local_path(name)
-    if local is not None:
-        if not local.exists():
-            msg = f"{local}: no such file or folder"
+    uri: str
+    store: Store
+    """Its folder; of a file, the folder that it lies in."""
+    files: tuple[FileStat, ...]
+    """Sorted; hidden files are passed over."""
+    is_file: bool = False
+
+    @classmethod
+    def at(cls, uri: str, patterns: tuple[str, ...] = EVERYTHING) -> "Root":
+        """Look at an address.
+
+        Raises:
+            BadInputError: There is nothing at that address.
+            BadConfigError: The address is of no known kind.
+        """
+        if is_local(uri):
+            return cls._at_path(local_folder(uri).absolute(), patterns)
+        parent, _, name = uri.rstrip("/").rpartition("/")
+        if not parent.endswith(":/"):  # else it is a whole bucket
+            outer = open_store(parent)
+            file = tuple(stat for stat in outer.list(name) if stat.path == name)
+            if file:
+                return cls(uri, outer, file, is_file=True)
+        store = open_store(uri.rstrip("/"))
+        return cls(uri, store, _wanted(store, patterns))
+
+    @classmethod
+    def _at_path(cls, path: Path, patterns: tuple[str, ...]) -> "Root":
+        with local_failures(str(path)):
+            if path.is_file():
+                stat = path.stat()
+                file = FileStat(path.name, stat.st_size, str(stat.st_mtime_ns))
+                return cls(str(path), open_store(str(path.parent)), (file,), is_file=True)
+            is_folder = path.is_dir()
+        if not is_folder:
+            msg = f"{path}: no such file or folder"
             raise BadInputError(msg)
-        return local
-    found = [s.path for s in store.list(name) if s.path == name or s.path.startswith(f"{name}/")]
+        store = open_store(str(path))
+        return cls(str(path), store, _wanted(store, patterns))
+
+    def local(self, scratch: Path) -> Path:
+        """Return it as a local file or folder: in place if it is local, else a copy."""
+        target = self.store.local_path("")
+        if target is None:
+            listing = canonical_json([[s.path, s.size, s.tag] for s in self.files])
+            target = scratch / "roots" / short_sha256(f"{self.uri} {listing}".encode())[:16]
+            for stat in self.files:
+                if not (target / stat.path).exists():
+                    self.store.get_file(stat.path, target / stat.path)
+        return target / self.files[0].path if self.is_file else target
+
+
+def _wanted(store: Store, patterns: tuple[str, ...]) -> tuple[FileStat, ...]:
+    found = tuple(stat for stat in store.list() if _is_wanted(stat.path, patterns))
     if not found:
-        msg = f"{uri}: nothing there; check the uri"
+        msg = f"{store.uri}: no file to read there; check the address"
         raise BadInputError(msg)
-    target = scratch / "roots" / short_sha256(uri.encode())[:16]
-    for path in found:
-        store.get_file(path, target / path)
-    return target / name
+    return found
 
 
-class RootDigests:
-    """Digests of local roots, remembered by size and modification time where a memory is given."""
-
-    def __init__(self, memory: Path | None) -> None:
-        self._memory = memory
-        self._known: dict[str, list[int | str]] = _remembered(memory)
-
-    def of(self, root: Path, patterns: Sequence[str] = ("*",)) -> Digest:
-        """Return SHA-256 over (name, size, SHA-256) of the file, or of a folder's files."""
-        rows = [
-            [file.relative_to(root).as_posix() if root.is_dir() else "", *self._file(file)]
-            for file in _files(root, patterns)
-        ]
-        return short_sha256(canonical_json(rows).encode())
-
-    def remember(self) -> None:
-        """Write the memory, if there is one. A lost memory costs time, nothing else."""
-        if self._memory is not None:
-            self._memory.parent.mkdir(parents=True, exist_ok=True)
-            self._memory.write_text(json.dumps(self._known, sort_keys=True), encoding="utf-8")
-
-    def _file(self, file: Path) -> tuple[int, str]:
-        stat = file.stat()
-        stamp = [stat.st_size, stat.st_mtime_ns]
-        known = self._known.get(str(file.absolute()))
-        if known is not None and known[:2] == stamp:
-            return stat.st_size, str(known[2])
-        size, digest = file_digest(file)
-        self._known[str(file.absolute())] = [*stamp, digest]
-        return size, digest
-
-
-def model_digest(digests: RootDigests, folder: Path) -> Digest:
-    """Return the digest of a model folder: of its weights, configs and tokenizer alone."""
-    return digests.of(folder, _MODEL_FILES)
-
-
-def _files(root: Path, patterns: Sequence[str]) -> list[Path]:
-    if root.is_file():
-        return [root]
-    found = {file for pattern in patterns for file in root.rglob(pattern) if file.is_file()}
-    return sorted(f for f in found if not any(p.startswith(".") for p in f.relative_to(root).parts))
-
-
-def _remembered(memory: Path | None) -> dict[str, list[int | str]]:
-    if memory is None or not memory.exists():
-        return {}
-    try:
-        return dict(json.loads(memory.read_text(encoding="utf-8")))
-    except ValueError:  # cut by a crash: the files are read again
-        return {}
-
-
-def _from_hub(uri: str) -> Path:
-    """Return the snapshot of a hub model; its folder is named by the resolved commit."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
-
-    name, _, revision = uri.removeprefix(HUB_SCHEME).partition("@")
-    try:
-        return Path(
-            snapshot_download(name, revision=revision or None, allow_patterns=list(_MODEL_FILES))
-        )
-    except (RepositoryNotFoundError, HFValidationError) as error:
-        msg = f"{uri}: no such model on the hub, or no access to it"
-        raise BadConfigError(msg) from error
-    except (HfHubHTTPError, OSError) as error:
-        msg = f"{uri}: the hub cannot be reached; try again, or give a folder or s3:// address"
-        raise StoreUnavailableError(msg) from error
+def _is_wanted(path: str, patterns: tuple[str, ...]) -> bool:
+    parts = path.split("/")
+    is_hidden = any(part.startswith(".") for part in parts)
+    return not is_hidden and any(fnmatch.fnmatchcase(parts[-1], p) for p in patterns)

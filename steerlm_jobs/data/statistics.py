@@ -6,21 +6,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-def percentile(ordered: Sequence[int], fraction: float) -> int:
-    """Return the smallest value that at least `fraction` of an ordered sequence do not exceed."""
-    if not ordered:
-        return 0
-    rank = -(-len(ordered) * round(fraction * 100) // 100)
-    return ordered[max(0, rank - 1)]
+def percentile(lengths: Mapping[int, int], percent: int) -> int:
+    """Return the smallest length that at least `percent` of all do not exceed; 0 of none.
+
+    Args:
+        lengths: How often each length occurs.
+        percent: 1 to 100.
+    """
+    rank = -(-sum(lengths.values()) * percent // 100)
+    for length in sorted(lengths):
+        rank -= lengths[length]
+        if rank <= 0:
+            return length
+    return 0
 
 
-def length_figures(lengths: Sequence[int]) -> dict[str, int]:
-    """Return p50, p95 and maximum."""
-    ordered = sorted(lengths)
+def length_figures(lengths: Mapping[int, int]) -> dict[str, int]:
+    """Return p50, p95 and maximum, given how often each length occurs."""
     return {
-        "p50": percentile(ordered, 0.5),
-        "p95": percentile(ordered, 0.95),
-        "max": ordered[-1] if ordered else 0,
+        "p50": percentile(lengths, 50),
+        "p95": percentile(lengths, 95),
+        "max": max(lengths, default=0),
     }
 
 
@@ -41,16 +47,19 @@ class LabelCounts:
         """Return how many messages have a label of that name."""
         return self.levels.get(name, Counter()).total()
 
-    def figures(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:  # Any: JSON
-        """Return known, missing share and histogram by name."""
-        return {name: self._figure(name) for name in names}
+    def figures(self, scales: Mapping[str, Sequence[int]]) -> dict[str, dict[str, Any]]:
+        """Return known, missing share and histogram by name.
 
-    def _figure(self, name: str) -> dict[str, Any]:  # Any: JSON
-        known = self.known(name)
-        missing = 1.0 - known / self.num_messages if self.num_messages else 1.0
-        levels = self.levels.get(name, Counter())
+        Args:
+            scales: The levels that each histogram shows, those that do not occur too.
+        """
+        return {name: self._figure(name, levels) for name, levels in scales.items()}
+
+    def _figure(self, name: str, levels: Sequence[int]) -> dict[str, Any]:  # Any: JSON
+        known, found = self.known(name), self.levels.get(name, Counter())
+        missing = self.num_messages - known
         return {
             "known": known,
-            "missing_share": round(missing, 6),
-            "histogram": {str(level): levels[level] for level in sorted(levels)},
+            "missing_share": missing / self.num_messages if self.num_messages else 1.0,
+            "histogram": {str(level): found[level] for level in sorted({*levels, *found})},
         }

@@ -39,7 +39,7 @@ def checked_format(record: Record, declared: DataFormat) -> DataFormat:
         raise BadInputError(msg)
     if found is None:
         names = ", ".join(f.value for f in READABLE)
-        fields = ", ".join(sorted(record.value)[:8]) or "none"
+        fields = ", ".join(repr(name) for name in sorted(record.value)[:8]) or "none"
         msg = f"{record.place}: format not recognised from its fields ({fields}); known: {names}"
         raise BadInputError(msg)
     if declared not in (DataFormat.AUTO, found):

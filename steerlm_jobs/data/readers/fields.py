@@ -16,8 +16,12 @@ def text_field(value: dict[str, Any], name: str, place: str) -> str:  # Any: JSO
         state = "is missing" if name not in value else f"is {type(found).__name__}, not text"
         msg = f"{place}: field {name!r} {state}"
         raise BadInputError(msg)
-    # Lone surrogates (legal in JSON escapes) cannot be written as UTF-8.
-    return found.encode("utf-8", "replace").decode().strip()
+    return writable(found).strip()
+
+
+def writable(value: object) -> str:
+    """Return a text that UTF-8 can hold: JSON's escapes may spell lone surrogates."""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def list_field(value: dict[str, Any], name: str, place: str) -> list[Any]:  # Any: JSON

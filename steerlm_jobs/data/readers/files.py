@@ -1,22 +1,24 @@
 """Records of data files: JSON Lines, plain or compressed, one file or a folder of them."""
 
+import codecs
 import gzip
 import io
 import json
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import zstandard
 
 from steerlm_jobs.contract.errors import BadInputError
+from steerlm_jobs.data.readers.zstd import ZstdFrames
 
 SUFFIXES: Final = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".jsonl.zst", ".json.zst")
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_BLOCK_BYTES: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,47 +61,49 @@ def records(path: Path) -> Iterator[Record]:
         BadInputError: A file is missing, cannot be unpacked, or a line is not a JSON object.
     """
     for file in data_files(path):
-        with _text_lines(file) as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield Record(f"{file.name}:{number}", _object(line, f"{file.name}:{number}"))
+        for number, line in enumerate(_lines(file), start=1):
+            if line.strip():
+                place = f"{file.name}:{number}"
+                yield Record(place, _object(_text(line, place), place))
 
 
-@contextmanager
-def _text_lines(file: Path) -> Iterator[Iterator[str]]:
-    """Open a file by what its first bytes say it is, and turn read errors into one line."""
+def _lines(file: Path) -> Iterator[bytes]:
+    """Yield the lines of a file; what goes wrong while reading is one of our errors."""
+    number = 0
     try:
         with file.open("rb") as raw:
-            magic = raw.read(4)
-            raw.seek(0)
-            yield _decoded(raw, magic, file)
+            for line in _unpacked(raw, file):
+                number += 1
+                yield line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
+        msg = (
+            f"{file}: cannot be unpacked after line {number}: the file is damaged or cut ({error})"
+        )
+        raise BadInputError(msg) from error
     except OSError as error:
         msg = f"{file}: cannot be read: {error.strerror or error}"
         raise BadInputError(msg) from error
 
 
-def _decoded(raw: io.BufferedReader, magic: bytes, file: Path) -> Iterator[str]:
-    unpacked: Any = raw  # Any: zstandard's reader is a RawIOBase in all but name
+def _unpacked(raw: BinaryIO, file: Path) -> BinaryIO:
+    """Return what the first bytes of a file, not its name, say that it is."""
+    magic = raw.read(len(_ZSTD_MAGIC))
+    raw.seek(0)
     if magic.startswith(_GZIP_MAGIC):
-        unpacked = gzip.GzipFile(fileobj=raw)
-    elif magic == _ZSTD_MAGIC:
-        unpacked = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-    elif file.name.endswith((".gz", ".zst")):
+        return io.BufferedReader(gzip.GzipFile(fileobj=raw), _BLOCK_BYTES)
+    if magic == _ZSTD_MAGIC:
+        return io.BufferedReader(ZstdFrames(raw), _BLOCK_BYTES)
+    if file.name.endswith((".gz", ".zst")):
         msg = f"{file}: not a {file.suffix[1:]} file although its name says so"
         raise BadInputError(msg)
-    number = 0
+    return raw
+
+
+def _text(line: bytes, place: str) -> str:
     try:
-        # newline="\n": a bare carriage return inside a text is no line end
-        for line in io.TextIOWrapper(unpacked, encoding="utf-8", newline="\n"):
-            number += 1
-            yield line
+        return line.decode()
     except UnicodeDecodeError as error:
-        msg = f"{file.name}:{number + 1}: not UTF-8 text ({error.reason})"
-        raise BadInputError(msg) from error
-    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
-        msg = (
-            f"{file}: cannot be unpacked after line {number}: the file is damaged or cut ({error})"
-        )
+        msg = f"{place}: not UTF-8 text ({error.reason} at byte {error.start + 1} of the line)"
         raise BadInputError(msg) from error
 
 
@@ -109,6 +113,9 @@ def _object(line: str, place: str) -> dict[str, Any]:  # Any: JSON
     except json.JSONDecodeError as error:
         hint = "; a JSON array over several lines is not JSON Lines" if line[:1] == "[" else ""
         msg = f"{place}: not JSON: {error.msg} at column {error.colno}{hint}"
+        raise BadInputError(msg) from error
+    except ValueError as error:  # an integer of more digits than Python reads
+        msg = f"{place}: not JSON that can be read: {error}"
         raise BadInputError(msg) from error
     except RecursionError as error:
         msg = f"{place}: JSON nested too deeply"

@@ -10,7 +10,7 @@ from typing import Any, Final
 from steerlm_jobs.contract.errors import BadInputError
 from steerlm_jobs.contract.recipes import Filters
 from steerlm_jobs.data.conversations import Role
-from steerlm_jobs.data.readers.fields import list_field, number, text_field
+from steerlm_jobs.data.readers.fields import list_field, number, text_field, writable
 from steerlm_jobs.data.readers.files import Record
 from steerlm_jobs.data.readers.raw import Drop, Drops, RawConversation, RawTurn, with_ids
 
@@ -28,30 +28,41 @@ def read_oasst(record: Record, filters: Filters, drops: Drops) -> Iterator[RawCo
     group = record.value.get("message_tree_id") or root.get("message_id")
     for path in _paths(root, record.place, filters, drops):
         yield RawConversation(
-            record.place, with_ids(path), f"tree:{group}" if group else "", has_unit_labels=True
+            record.place,
+            with_ids(path),
+            f"tree:{writable(group)}" if group else "",
+            has_unit_labels=True,
         )
 
 
 def _paths(
     root: dict[str, Any], place: str, filters: Filters, drops: Drops
 ) -> Iterator[tuple[RawTurn, ...]]:
-    """Walk the tree without recursion: a hostile file may be deep."""
-    waiting: list[tuple[Any, tuple[RawTurn, ...]]] = [(root, ())]  # Any: JSON
+    """Walk what the filters leave of the tree, without recursion: a hostile file may be deep."""
+    first = _kept(root, place, filters, drops)
+    waiting: list[tuple[dict[str, Any], tuple[RawTurn, ...]]] = []  # Any: JSON
+    if first is not None:
+        waiting.append((root, (first,)))
     while waiting:
-        node, before = waiting.pop()
-        if not isinstance(node, dict):
-            msg = f"{place}: a reply is {type(node).__name__}, not a message"
-            raise BadInputError(msg)
-        turn = _turn(node, place)
-        cause = _cause(node, turn, filters)
-        if cause is not None:
-            drops.add(cause)
-            continue
-        path = (*before, turn)
-        replies = list_field(node, "replies", place)
-        if not replies:
+        node, path = waiting.pop()
+        replies = [(r, _kept(r, place, filters, drops)) for r in list_field(node, "replies", place)]
+        below = [(reply, (*path, turn)) for reply, turn in replies if turn is not None]
+        if not below:
             yield path
-        waiting += [(reply, path) for reply in reversed(replies)]
+        waiting += reversed(below)
+
+
+def _kept(node: Any, place: str, filters: Filters, drops: Drops) -> RawTurn | None:  # Any: JSON
+    """Return a message; None, counted, if it and everything below it is left out."""
+    if not isinstance(node, dict):
+        msg = f"{place}: a reply is {type(node).__name__}, not a message"
+        raise BadInputError(msg)
+    turn = _turn(node, place)
+    cause = _cause(node, turn, filters)
+    if cause is None:
+        return turn
+    drops.add(cause)
+    return None
 
 
 def _turn(node: dict[str, Any], place: str) -> RawTurn:
@@ -62,8 +73,8 @@ def _turn(node: dict[str, Any], place: str) -> RawTurn:
     return RawTurn(
         _ROLES[role],
         text_field(node, "text", place),
-        str(node.get("message_id") or ""),
-        str(node.get("lang") or ""),
+        writable(node.get("message_id") or ""),
+        writable(node.get("lang") or ""),
         _labels(node.get("labels"), place),
     )
 
@@ -75,7 +86,7 @@ def _labels(value: Any, place: str) -> dict[str, float]:  # Any: JSON
         msg = f"{place}: field 'labels' is {type(value).__name__}, not {{name: {{value, count}}}}"
         raise BadInputError(msg)
     labels: dict[str, float] = {}
-    for name, entry in value.items():
+    for name, entry in ((writable(key), entry) for key, entry in value.items()):
         if not isinstance(entry, dict) or "value" not in entry:
             msg = f"{place}: label {name!r} has no value"
             raise BadInputError(msg)

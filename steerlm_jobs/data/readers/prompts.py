@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from steerlm_jobs.contract.errors import BadInputError
 from steerlm_jobs.data.conversations import Role
-from steerlm_jobs.data.readers.fields import list_field, text_field
+from steerlm_jobs.data.readers.fields import list_field, text_field, writable
 from steerlm_jobs.data.readers.files import Record
 from steerlm_jobs.data.readers.raw import Drop, Drops, RawConversation, RawTurn, with_ids
 
@@ -18,7 +18,7 @@ def read_prompts(record: Record, drops: Drops) -> Iterator[RawConversation]:
         if not turns or not isinstance(turns[0], str):
             msg = f"{record.place}: a prompt has a text 'prompt', or 'turns' that start with one"
             raise BadInputError(msg)
-        text = turns[0].strip()
+        text = writable(turns[0]).strip()
     if text:
         yield RawConversation(record.place, with_ids((RawTurn(Role.USER, text),)))
     else:

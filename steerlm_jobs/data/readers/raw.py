@@ -11,7 +11,11 @@ from steerlm_jobs.data.conversations import Role
 
 
 class Drop(StrEnum):
-    """Why something of a source is not used. Paths for trees, texts for pairs, rows elsewhere."""
+    """Why something of a source is not used.
+
+    Filters and empty texts count messages of a tree (what is below them is not counted), texts of a
+    pair, rows elsewhere. The other causes count conversations.
+    """
 
     SINGLE_MESSAGE = "singleMessage"
     """Nobody answered: no assistant turn is left."""
@@ -61,6 +65,10 @@ class Drops:
     def add(self, cause: Drop, number: int = 1) -> None:
         """Count something that is left out."""
         self.counts[cause] += number
+
+    def clear(self) -> None:
+        """Forget all counts: the source is read again."""
+        self.counts.clear()
 
     def as_dict(self) -> dict[str, int]:
         """Return the causes that occurred, by name."""

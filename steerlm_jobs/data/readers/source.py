@@ -47,7 +47,7 @@ class SourceReader:
 
     def raw(self) -> Iterator[RawConversation]:
         """Yield the conversations as the format's reader gives them."""
-        self.drops = Drops()
+        self.drops.clear()
         form = self.format()
         for record in records(self.path):
             yield from self._read(record, form)
