@@ -128,7 +128,7 @@ def _level_rows(
 
 def _mean_words(answers: Iterable[MeasuredAnswer]) -> float:
     counts = [count_words(a.answer) for a in answers if a.answer is not None]
-    return float(np.mean(counts)) if counts else 0.0
+    return round(float(np.mean(counts)), 6) if counts else 0.0
 
 
 def _number(score: float | None) -> float:

@@ -7,6 +7,7 @@ each prompt was drawn), so all are computed at once, without sorting any of them
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -48,11 +49,14 @@ def level_mean(values: SweepValues, level_index: int, seed: int) -> MetricValue:
     return _with_interval(_mean, one, seed)
 
 
+@cache
 def resample_weights(num_prompts: int, num_resamples: int, seed: int) -> Floats:
     """Return [R, P]: how often each resample of the prompts holds each of them."""
     generator = np.random.default_rng(seed)
     fair = np.full(num_prompts, 1.0 / num_prompts)
-    return generator.multinomial(num_prompts, fair, size=num_resamples).astype(np.float64)
+    weights = generator.multinomial(num_prompts, fair, size=num_resamples).astype(np.float64)
+    weights.flags.writeable = False  # shared by all callers
+    return weights
 
 
 def _with_interval(
@@ -67,29 +71,44 @@ def _with_interval(
     resampled = statistic(values, resample_weights(num_prompts, NUM_RESAMPLES, seed))
     finite = resampled[np.isfinite(resampled)]
     if len(finite) < _MIN_FINITE_FRACTION * NUM_RESAMPLES:
-        return MetricValue(value=float(point))
+        return MetricValue(value=_rounded(point))
     lower, upper = np.quantile(finite, _TAILS)
-    return MetricValue(value=float(point), lower=float(lower), upper=float(upper))
+    return MetricValue(value=_rounded(point), lower=_rounded(lower), upper=_rounded(upper))
+
+
+def _rounded(value: float) -> float:
+    """Return a millionth's precision: the rest depends on how many threads added up."""
+    return round(float(value), 6)
 
 
 def _spearman(values: SweepValues, weights: Floats) -> Floats:
-    """Return [R], the rho of each row of prompt weights [R, P]; NaN without any spread."""
+    """Return [R], the rho of each row of prompt weights [R, P]; NaN without any spread.
+
+    The mean of mid-ranks of n pairs is (n + 1) / 2, ties or not: both ranks are centred by it.
+    """
     known = np.isfinite(values.measured)
-    per_level = weights @ known.T.astype(np.float64)  # [R, L] pairs at each level
-    level_ranks = np.repeat(_mid_ranks(per_level)[:, :, None], known.shape[1], axis=2)
     distinct, codes = np.unique(np.where(known, values.measured, 0.0), return_inverse=True)
     codes = codes.reshape(known.shape)
-    value_ranks = np.empty_like(level_ranks)
-    per_value = np.zeros((len(weights), len(distinct)))
-    for row, row_known in zip(codes, known, strict=True):
-        for_prompts = np.zeros((known.shape[1], len(distinct)))
-        for_prompts[np.arange(known.shape[1]), row] = row_known
-        per_value += weights @ for_prompts
-    ranks = _mid_ranks(per_value)
-    for index, row in enumerate(codes):
-        value_ranks[:, index, :] = ranks[:, row]
-    pair_weights = weights[:, None, :] * known[None]
-    return _correlation(level_ranks, value_ranks, pair_weights)
+    per_level = weights @ known.T.astype(np.float64)  # [R, L], pairs at each level
+    per_value = weights @ _occurrences(codes, known, len(distinct))  # [R, K]
+    centre = (per_level.sum(1, keepdims=True) + 1) / 2
+    level_ranks = _mid_ranks(per_level) - centre
+    value_ranks = _mid_ranks(per_value) - centre
+    covariance = np.zeros(len(weights))
+    for level, (row, row_known) in enumerate(zip(codes, known, strict=True)):
+        of_level = (weights * row_known * value_ranks[:, row]).sum(1)
+        covariance += level_ranks[:, level] * of_level
+    level_variance = (per_level * level_ranks**2).sum(1)
+    value_variance = (per_value * value_ranks**2).sum(1)
+    return _quotient(covariance, np.sqrt(level_variance * value_variance))
+
+
+def _occurrences(codes: NDArray[np.intp], known: NDArray[np.bool_], num_codes: int) -> Floats:
+    """Return [P, K]: at how many levels each prompt has each distinct value."""
+    found = np.zeros((codes.shape[1], num_codes))
+    prompts = np.broadcast_to(np.arange(codes.shape[1]), codes.shape)
+    np.add.at(found, (prompts[known], codes[known]), 1.0)
+    return found
 
 
 def _mid_ranks(counts: Floats) -> Floats:
@@ -100,34 +119,21 @@ def _mid_ranks(counts: Floats) -> Floats:
 
 def _slope(values: SweepValues, weights: Floats) -> Floats:
     known = np.isfinite(values.measured)
-    pair_weights = weights[:, None, :] * known[None]
-    levels = np.broadcast_to(values.levels[None, :, None], pair_weights.shape)
-    measured = np.broadcast_to(np.where(known, values.measured, 0.0)[None], pair_weights.shape)
-    covariance, variance, _ = _moments(levels, measured, pair_weights)
-    return _quotient(covariance, variance)
+    levels = values.levels - values.levels.mean()  # centred: squares stay small
+    measured = np.where(known, values.measured, 0.0)
+    number = weights @ known.sum(0)
+    of_levels = weights @ (levels @ known)
+    of_squares = weights @ (levels**2 @ known)
+    covariance = weights @ (levels @ measured) - _quotient(
+        of_levels * (weights @ measured.sum(0)), number
+    )
+    return _quotient(covariance, of_squares - _quotient(of_levels**2, number))
 
 
 def _mean(values: SweepValues, weights: Floats) -> Floats:
     known = np.isfinite(values.measured)
-    total = (weights[:, None, :] * np.where(known, values.measured, 0.0)[None]).sum((1, 2))
-    return _quotient(total, (weights[:, None, :] * known[None]).sum((1, 2)))
-
-
-def _correlation(first: Floats, second: Floats, pair_weights: Floats) -> Floats:
-    covariance, first_variance, second_variance = _moments(first, second, pair_weights)
-    return _quotient(covariance, np.sqrt(first_variance * second_variance))
-
-
-def _moments(first: Floats, second: Floats, pair_weights: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return weighted covariance and both variances, each [R], over the pairs [R, L, P]."""
-    total = pair_weights.sum((1, 2), keepdims=True)
-    first = first - _quotient((pair_weights * first).sum((1, 2), keepdims=True), total)
-    second = second - _quotient((pair_weights * second).sum((1, 2), keepdims=True), total)
-    return (
-        (pair_weights * first * second).sum((1, 2)),
-        (pair_weights * first**2).sum((1, 2)),
-        (pair_weights * second**2).sum((1, 2)),
-    )
+    total = weights @ np.where(known, values.measured, 0.0).sum(0)
+    return _quotient(total, weights @ known.sum(0))
 
 
 def _quotient(numerator: Floats, denominator: Floats) -> Floats:

@@ -294,7 +294,7 @@ def _human_levels(context: StageContext) -> dict[str, dict[int, int]]:
     """Return people's labels in prepare's data."""
     reader = _reader(context, StageKind.PREPARE)
     statistics = json.loads(reader.file("statistics.json").read_text(encoding="utf-8"))
-    return {n: levels_of(f["histogram"]) for n, f in statistics["attributes"].items()}
+    return {n: levels_of(f["histogram"]) for n, f in statistics["attributes"]["train"].items()}
 
 
 def _trained_levels(folder: Path) -> dict[str, dict[int, int]]:

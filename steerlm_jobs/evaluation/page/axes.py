@@ -20,7 +20,7 @@ class Frame:
     left: float = 38.0
     right: float = 12.0
     top: float = 10.0
-    bottom: float = 30.0
+    bottom: float = 34.0
 
     def x(self, value: float) -> float:
         """Return the horizontal place of a value."""
@@ -41,7 +41,7 @@ def grid(frame: Frame, x_ticks: Sequence[float], y_ticks: Sequence[float]) -> li
         y = frame.y(tick)
         right = frame.width - frame.right
         drawn.append(element("line", class_="grid", x1=frame.left, x2=right, y1=y, y2=y))
-        place = {"x": frame.left - 7, "y": y + 3.5, "text_anchor": "end"}
+        place = {"x": frame.left - 7, "y": y + 4, "text_anchor": "end"}
         drawn.append(element("text", tick_text(tick), class_="tick", **place))  # type: ignore[arg-type]  # mixed values of one literal
     for tick in x_ticks:
         place = {"x": frame.x(tick), "y": bottom + 15, "text_anchor": "middle"}
@@ -52,7 +52,7 @@ def grid(frame: Frame, x_ticks: Sequence[float], y_ticks: Sequence[float]) -> li
 def axis_title(frame: Frame, text: str) -> Markup:
     """Return the name of the x axis, below its numbers."""
     middle = (frame.left + frame.width - frame.right) / 2
-    return element("text", text, class_="axis", x=middle, y=frame.height - 3, text_anchor="middle")
+    return element("text", text, class_="axis", x=middle, y=frame.height - 2, text_anchor="middle")
 
 
 def round_ticks(low: float, high: float, count: int = 5) -> list[float]:

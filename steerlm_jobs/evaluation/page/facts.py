@@ -93,9 +93,9 @@ def curve_parts(facts: PageFacts) -> list[tuple[str, Curve, Markup]]:
 
 def curve_of(training: Mapping[str, Any]) -> Curve:
     """Read a model's `training.json`."""
-    losses = training.get("losses", [])
+    losses = training.get("loss", [])
     train = [(i + 1.0, float(loss)) for i, loss in enumerate(losses) if loss is not None]
-    validation = [(float(step), float(loss)) for step, loss in training.get("validation", [])]
+    validation = [(float(v["step"]), float(v["loss"])) for v in training.get("validation", [])]
     return Curve(tuple(train), tuple(validation), training.get("bestStep"))
 
 

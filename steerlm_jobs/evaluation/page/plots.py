@@ -40,7 +40,7 @@ def steering_plot(attribute: Attribute, lines: Sequence[Line]) -> Markup:
     lows = [row.lower for line in lines for row in line.levels]
     highs = [row.upper for line in lines for row in line.levels]
     span = (min([attribute.min, *lows]) - margin, max([attribute.max, *highs]) + margin)
-    frame = Frame(340, 250, (attribute.min - 0.2, attribute.max + 0.2), span)
+    frame = Frame(300, 222, (attribute.min - 0.2, attribute.max + 0.2), span)
     ideal = [(frame.x(level), frame.y(level)) for level in (attribute.min, attribute.max)]
     ticks = levels if len(levels) <= 11 else round_ticks(attribute.min, attribute.max)
     drawn = grid(frame, ticks, ticks)
@@ -48,7 +48,7 @@ def steering_plot(attribute: Attribute, lines: Sequence[Line]) -> Markup:
     drawn.append(axis_title(frame, "requested level"))
     for line in lines:
         drawn += _line(frame, line)
-    return drawing(340, 250, f"{attribute.name}: requested against measured level", drawn)
+    return drawing(300, 222, f"{attribute.name}: requested against measured level", drawn)
 
 
 def _line(frame: Frame, line: Line) -> list[Markup]:
@@ -74,7 +74,7 @@ def _line(frame: Frame, line: Line) -> list[Markup]:
 
 def length_plot(levels: Sequence[LevelRow]) -> Markup:
     """Return the mean number of words per level, as bars with their numbers."""
-    width, height, base = 340.0, 84.0, 62.0
+    width, height, base = 300.0, 84.0, 62.0
     longest = max([row.mean_words for row in levels] + [1.0])
     slot = (width - 50) / max(len(levels), 1)
     drawn = []
@@ -153,7 +153,7 @@ def histogram_plot(before: Mapping[int, int], after: Mapping[int, int]) -> Marku
     levels = sorted({*before, *after})
     shares = [_shares(before, levels), _shares(after, levels)]
     top = max([*shares[0], *shares[1], 0.01])
-    frame = Frame(340, 180, (-0.5, len(levels) - 0.5), (0, top), bottom=26)
+    frame = Frame(300, 170, (-0.5, len(levels) - 0.5), (0, top), bottom=26)
     ticks = round_ticks(0, top, 4)
     drawn = []
     for tick in ticks:
@@ -180,7 +180,7 @@ def histogram_plot(before: Mapping[int, int], after: Mapping[int, int]) -> Marku
         drawn.append(
             element("text", str(level), class_="tick", x=x, y=base + 15, text_anchor="middle")
         )
-    return drawing(340, 180, "share of each level before and after annotation", drawn)
+    return drawing(300, 170, "share of each level before and after annotation", drawn)
 
 
 def _shares(counts: Mapping[int, int], levels: Sequence[int]) -> list[float]:
