@@ -37,10 +37,10 @@ def add_adapters(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        adapted = peft.get_peft_model(model, config)  # type: ignore[arg-type]  # typed as peft's own mixin
+        adapted = peft.get_peft_model(model, config)
     for parameter in trained_parameters(model).values():
         parameter.data = parameter.data.float()
-    return adapted  # type: ignore[return-value]  # PeftMixedModel only where mixed=True
+    return adapted
 
 
 def trained_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -61,7 +61,7 @@ def merged(
     """
     adapted = add_adapters(fresh, lora, marker_ids, seed=0)
     load_parameters(fresh, trained)
-    return adapted.merge_and_unload()  # type: ignore[operator, no-any-return]  # nn.Module's getattr
+    return adapted.merge_and_unload()  # type: ignore[no-any-return]  # untyped
 
 
 def load_parameters(model: nn.Module, values: Mapping[str, Tensor]) -> None:
@@ -82,7 +82,8 @@ def save_adapter(model: PreTrainedModel, folder: Path) -> None:
     state = peft.get_peft_model_state_dict(model, save_embedding_layers=False)
     tensors = {name: t.detach().float().cpu().contiguous() for name, t in state.items()}
     save_file(tensors, target / "adapter_model.safetensors", metadata={"format": "pt"})
-    config = {**model.peft_config["default"].to_dict(), "base_model_name_or_path": ""}
+    settings: Any = model.peft_config["default"]  # Transformers' own protocol for it has no fields
+    config = {**settings.to_dict(), "base_model_name_or_path": ""}
     write_json(target / "adapter_config.json", json.loads(json.dumps(config, default=_plain)))
 
 

@@ -3,20 +3,18 @@
 The number of steps is fixed, so the same texts and seed give the same model on the same machine.
 """
 
-import io
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import sentencepiece
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from steerlm_jobs.models.loading import fast_tokenizer, save_model
+from steerlm_jobs.models.tiny_tokenizer import BOS, EOS, UNKNOWN, train_tokenizer
 
-NUM_PIECES: Final = 800
 NUM_STEPS: Final = 160
 _ROWS, _LENGTH_TOKENS = 32, 64
 _LEARNING_RATE: Final = 4e-3
@@ -25,7 +23,6 @@ _SPELLED_COPIES: Final = 100
 """Pieces go to what is frequent; a system prompt stands in no text but in every conversation."""
 _WIDTH, _LAYERS, _HEADS = 96, 3, 4
 MAX_POSITION: Final = 4096
-UNKNOWN, BOS, EOS = "<unk>", "<s>", "</s>"
 _ALWAYS_SPELLED: Final = ("System", "0123456789")
 
 OnStep = Callable[[int, int], None]
@@ -56,57 +53,6 @@ def make_tiny(
     _pretrain(model, _stream(tokenizer, texts), seed, num_steps, on_step or (lambda _d, _t: None))
     fast = fast_tokenizer(tokenizer, {"unk_token": UNKNOWN, "bos_token": BOS, "eos_token": EOS})
     save_model(model, folder, fast, torch.float32)
-
-
-def train_tokenizer(texts: Iterable[str], num_pieces: int = NUM_PIECES) -> Tokenizer:
-    """Return a SentencePiece tokenizer (BPE, as Llama's), frozen in the fast form.
-
-    Identity normalisation, bytes for unknown characters, digits apart, line breaks kept as tokens
-    of their own: they are never part of a piece. One thread, so that it is always the same.
-    """
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=(line for text in texts for line in text.split("\n") if line),
-        model_writer=model,
-        vocab_size=num_pieces,
-        hard_vocab_limit=False,
-        model_type="bpe",
-        normalization_rule_name="identity",
-        remove_extra_whitespaces=False,
-        add_dummy_prefix=False,
-        byte_fallback=True,
-        split_digits=True,
-        num_threads=1,
-        minloglevel=2,
-    )
-    pieces = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
-    return _frozen(pieces)
-
-
-def _frozen(pieces: Any) -> Tokenizer:  # sentencepiece has no types
-    vocab = {pieces.id_to_piece(i): i for i in range(pieces.get_piece_size())}
-    model = models.BPE(vocab, _merges(vocab), unk_token=UNKNOWN, byte_fallback=True, fuse_unk=True)
-    tokenizer = Tokenizer(model)
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace("▁", prepend_scheme="never", split=False)
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
-    )
-    tokenizer.add_special_tokens([UNKNOWN, BOS, EOS])
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{BOS} $A", pair=f"{BOS} $A $B", special_tokens=[(BOS, pieces.bos_id())]
-    )
-    return tokenizer
-
-
-def _merges(vocab: dict[str, int]) -> list[tuple[str, str]]:
-    """Return the merges that make each piece, in SentencePiece's order: that of the ids."""
-    splits = [
-        (vocab[piece], vocab[piece[:cut]], vocab[piece[cut:]], piece[:cut], piece[cut:])
-        for piece in vocab
-        for cut in range(1, len(piece))
-        if piece[:cut] in vocab and piece[cut:] in vocab
-    ]
-    return [(left, right) for _rank, _l, _r, left, right in sorted(splits)]
 
 
 def _untrained(num_tokens: int, seed: int) -> LlamaForCausalLM:
