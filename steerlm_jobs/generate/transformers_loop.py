@@ -47,8 +47,8 @@ class TransformersGenerator:
         self._stop_ids = torch.tensor(
             sorted({tokenizer.stop_id, *tokenizer.eos_ids}), device=model.device
         )
-        self._forbidden_V = _forbidden(model.get_output_embeddings().weight.shape[0], tokenizer)
-        self._forbidden_V = self._forbidden_V.to(model.device)
+        num_rows = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
+        self._forbidden_V = _forbidden(num_rows, tokenizer).to(model.device)
 
     def generate(
         self, prompts: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int]

@@ -15,6 +15,7 @@ from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.config import StageConfig
 from steerlm_jobs.contract.errors import BadInputError, ExitCode
 from steerlm_jobs.contract.kinds import StageKind
+from steerlm_jobs.contract.manifest import ContentFile
 from steerlm_jobs.contract.recipes import AnnotateRecipe
 from steerlm_jobs.contract.report import Report
 from steerlm_jobs.data.conversations import Conversation
@@ -93,12 +94,13 @@ def _sealed(
     context.progress.update(done=num_rows, total=num_rows, activity="sealing")
     writer = ArtifactWriter(context.config, context.scratch)
     schema = read_schema(_apm(context).folder())
+    extra: tuple[ContentFile, ...] = ()
     annotated_rows = (Conversation.from_json(row) for row in chunks.rows())
     if recipe.iteration:
         samples = _ranked(context, recipe, schema, annotated_rows)
         write_jsonl(writer.content / chunk_name(0), (s.to_json() for s in samples))
         answers = (replace(s, turns=s.turns[-1:]) for s in samples)  # originals are counted already
-        sums, extra = summary(answers, num_rows, schema), ()
+        sums = summary(answers, num_rows, schema)
     else:
         sums, extra = summary(annotated_rows, num_rows, schema), chunks.content_files()
     text = json.dumps(sums, indent=1, sort_keys=True)

@@ -57,8 +57,8 @@ class _Work:
 
     @property
     def rows(self) -> list[tuple[int, int, int]]:
-        sizes = (len(self.models), len(self.plan.settings), len(self.prompts))
-        return list(product(*map(range, sizes)))
+        settings, prompts = range(len(self.plan.settings)), range(len(self.prompts))
+        return list(product(range(len(self.models)), settings, prompts))
 
 
 def run(context: StageContext) -> Report:

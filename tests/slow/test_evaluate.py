@@ -1,0 +1,119 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from steerlm_jobs.contract.errors import BadConfigError, BadInputError, InterruptedStageError
+from steerlm_jobs.contract.evaluation import Evaluation
+from steerlm_jobs.contract.gates import Gate
+from steerlm_jobs.contract.recipes import EvaluateRecipe, MeterRule
+from steerlm_jobs.stages import evaluate
+from steerlm_jobs.store.jsonl import read_jsonl
+from tests.slow.tiny_run import TARGETS, StopAfter, TinyRun, content
+
+pytestmark = pytest.mark.slow
+
+PROMPTS = [f"Question {i}?" for i in range(6)]
+GATE = Gate(metric="meter/as/spearman", min=-1.0)
+
+
+def a_recipe(**fields):
+    defaults = {
+        "prompts_per_level": 4,
+        "max_new_tokens": 12,
+        "max_length_tokens": 200,
+        "meters": (MeterRule(name="as", attribute="humor", pattern="a"),),
+        "targets": TARGETS,
+    }
+    return EvaluateRecipe(**(defaults | fields))
+
+
+def a_run(folder, prompts=PROMPTS, gates=(GATE,), **fields):
+    run = TinyRun(folder)
+    inputs = (run.prepared((), prompts), run.apm(), run.acsft(), run.acsft(1, seed=1))
+    return run, run.config("evaluate", a_recipe(**fields), inputs, gates=gates)
+
+
+def test_both_models_are_asked_the_same_prompts_at_every_level(tmp_path):
+    run, config = a_run(tmp_path)
+    source = run.as_input(config, evaluate.run(run.context(config)).digest)
+    rows = list(read_jsonl(content(source, "samples.jsonl")))
+    assert len(rows) == 2 * (5 + 3 - 1) * 4
+    prompts = {row["prompt"] for row in rows}
+    asked = {(row["model"], tuple(row["labels"].items())) for row in rows}
+    for model, labels in asked:
+        of_level = [
+            row for row in rows if (row["model"], tuple(row["labels"].items())) == (model, labels)
+        ]
+        assert {row["prompt"] for row in of_level} == prompts
+    found = Evaluation.model_validate_json(content(source, "metrics.json").read_text())
+    assert found.final_model == "train-acsft-1"
+    assert {s.model for s in found.sweeps} == {"train-acsft", "train-acsft-1"}
+    assert [row.is_trained for row in found.sweeps[0].levels] == [False, False, True, True, True]
+
+
+def test_gates_are_decided_and_reported_and_a_failed_one_fails_no_stage(tmp_path):
+    gates = (GATE, Gate(metric="apm/quality/pearson", min=0.45))
+    run, config = a_run(tmp_path, gates=gates)
+    report = evaluate.run(run.context(config))
+    assert report.exit_code == 0
+    assert [(g.metric, g.passed) for g in report.gates][1] == ("apm/quality/pearson", False)
+    assert report.metrics["apm/quality/pearson"] == "0.500 [0.400, 0.600]"
+
+
+def test_the_page_is_telemetry_beside_the_result(tmp_path):
+    run, config = a_run(tmp_path)
+    source = run.as_input(config, evaluate.run(run.context(config)).digest)
+    manifest = json.loads(Path(source.uri, "manifest.json").read_text())
+    (page,) = manifest["telemetry"]
+    assert page["name"] == "report.html"
+    text = Path(source.uri, page["path"]).read_text()
+    assert "<h2>Training</h2>" in text
+    assert {f["name"] for f in manifest["files"]} == {"metrics.json", "samples.jsonl"}
+
+
+def test_stopped_anywhere_and_resumed_the_result_is_that_of_an_undisturbed_run(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(evaluate, "CHUNK_TARGET_ROWS", 8)
+    undisturbed = evaluate.run(TinyRun.context(*a_run(tmp_path / "a"))).digest
+    for num_looks in (0, 5, 30, 60, 90):
+        run, config = a_run(tmp_path / str(num_looks))
+        with pytest.raises(InterruptedStageError):
+            evaluate.run(run.context(config, StopAfter(num_looks)))
+        again = run.config("evaluate", config.recipe, config.inputs, attempt=2, gates=(GATE,))
+        assert evaluate.run(run.context(again)).digest == undisturbed
+
+
+def test_a_single_model_is_evaluated_alone_and_few_prompts_are_said(tmp_path):
+    run = TinyRun(tmp_path)
+    inputs = (run.prepared((), PROMPTS[:2]), run.apm(), run.acsft())
+    context = run.context(run.config("evaluate", a_recipe(), inputs))
+    evaluate.run(context)
+    assert context.notes.lines[0].startswith("only 2 evaluation prompts, not the 4")
+
+
+WIT = MeterRule(name="m", attribute="wit", pattern="a")
+BROKEN = MeterRule(name="as", attribute="humor", pattern="[")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"gates": (Gate(metric="meter/jokes/spearman", min=0.1),)}, "names no meter of this run"),
+        ({"gates": (Gate(metric="steerability/wit/slope", min=0.1),)}, "names no attribute"),
+        ({"meters": (WIT,), "gates": ()}, "m measures 'wit'"),
+        ({"meters": (BROKEN,)}, "no regular expression"),
+        ({"max_new_tokens": 200}, "maxNewTokens 200 leaves no room"),
+    ],
+)
+def test_what_the_run_does_not_have_is_refused_with_one_line(tmp_path, fields, message):
+    run, config = a_run(tmp_path, **fields)
+    with pytest.raises(BadConfigError, match=message):
+        evaluate.run(run.context(config))
+
+
+def test_no_prompt_at_all_is_bad_input(tmp_path):
+    run, config = a_run(tmp_path, prompts=())
+    with pytest.raises(BadInputError, match=r"data\.evaluationPrompts"):
+        evaluate.run(run.context(config))
