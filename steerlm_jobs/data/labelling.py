@@ -21,7 +21,9 @@ OASST_ONLY: Final = "helpfulness"
 class MeterEdges:
     """Level edges of the meters that a source's labels come from, by attribute."""
 
-    values: dict[str, array[float]] = field(default_factory=dict)
+    values: "dict[str, array[float]]" = field(
+        default_factory=dict
+    )  # array is generic for mypy alone
 
     def collect(self, source: Source, conversation: RawConversation) -> None:
         """Take the measures of a training conversation's answers."""
