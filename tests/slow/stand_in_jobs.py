@@ -133,6 +133,9 @@ def warm() -> int:
             if pid == 0:
                 os.setpgid(0, 0)
                 os.close(writing)
+                log = os.open(request["log"], os.O_WRONLY | os.O_CREAT)
+                os.dup2(log, 1)
+                os.dup2(log, 2)
                 threading.Thread(target=_die_with_server, args=(reading,), daemon=True).start()
                 paths = (Path(request[name]) for name in ("config", "report", "progress"))
                 os._exit(run(*paths))

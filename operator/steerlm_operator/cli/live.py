@@ -52,7 +52,7 @@ class Watcher:
                 self._bars.show(record)
             if before is None or before.state is not record.state:
                 for line in _lines(record, observed, has_bars=self._bars is not None):
-                    self._console.print(line, highlight=False, markup=False)
+                    self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _lines(record: StageStatus, observed: Observed, *, has_bars: bool) -> tuple[str, ...]:

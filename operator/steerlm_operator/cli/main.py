@@ -21,7 +21,7 @@ app = typer.Typer(
     "Start with: steerlm run examples/quickstart.yaml",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)

@@ -9,27 +9,24 @@ from rich.console import Console
 from steerlm_jobs.contract.gates import decide_gates
 from steerlm_operator.api.loading import load_run
 from steerlm_operator.api.run import SteerLMRun
-from steerlm_operator.api.status import Phase, RunStatus
+from steerlm_operator.api.status import Phase, RunStatus, StageState
 from steerlm_operator.api.unused import unused_fields
 from steerlm_operator.cli.dry_run import print_dry_run
 from steerlm_operator.cli.figures import evaluation_of, print_evaluation, print_gates, print_paths
 from steerlm_operator.cli.live import Watcher, stage_seconds
 from steerlm_operator.cli.sources import overrides_of, read_text
 from steerlm_operator.core.configs import gates
-from steerlm_operator.local.clock import utc_now
+from steerlm_operator.local.attempts import attempt_log
 from steerlm_operator.local.commands import require_jobs
 from steerlm_operator.local.ending import exit_code
 from steerlm_operator.local.inputs import with_absolute_inputs
-from steerlm_operator.local.interrupts import Interrupts
-from steerlm_operator.local.processes import ProcessHost
-from steerlm_operator.local.runner import Surroundings, run_to_end
-from steerlm_operator.local.workdir import Workdir
+from steerlm_operator.local.runner import run_here
 
 
 def run(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A SteerLMRun, as YAML.")],
     workdir: Annotated[
-        Path | None, typer.Option(help="Folder of the run.  [default: ./runs/<name>]")
+        Path | None, typer.Option(help="Folder of the run (default: ./runs/NAME).")
     ] = None,
     changes: Annotated[
         list[str],
@@ -80,18 +77,10 @@ def load_file(file: Path, changes: list[str]) -> SteerLMRun:
 
 
 def _run(console: Console, wanted: SteerLMRun, root: Path) -> int:
-    folder = Workdir.create(root, wanted.metadata.name)
-    with (
-        folder.lock(),
-        Interrupts() as signals,
-        ProcessHost(folder) as host,
-        Watcher(console) as watcher,
-    ):
-        around = Surroundings(host, folder, signals, utc_now, watcher.show)
-        status = run_to_end(wanted, folder.uid, folder.prefix, around)
-    code = exit_code(status)
+    with Watcher(console) as watcher:
+        status = run_here(wanted, root, watcher.show)
     _print_end(console, wanted, status, root)
-    return code
+    return exit_code(status)
 
 
 def _print_unused(console: Console, wanted: SteerLMRun) -> None:
@@ -111,5 +100,9 @@ def _print_end(console: Console, wanted: SteerLMRun, status: RunStatus, root: Pa
         f"{status.phase.value.lower()}: {status.progress} stages, {total:.0f} s", highlight=False
     )
     print_paths(console, status, root)
+    for record in status.stages:
+        if record.state is StageState.FAILED:
+            log = attempt_log(root, record)
+            console.print(f"log: {log}", highlight=False, markup=False, soft_wrap=True)
     if status.phase is Phase.SUSPENDED:
         console.print("run the same command again to go on from here", highlight=False)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from steerlm_jobs.contract.config import StageConfig
 from steerlm_jobs.contract.report import Progress, Report
+from steerlm_operator.api.status import StageStatus
 from steerlm_operator.core.graph import StageId
 from steerlm_operator.core.observed import Attempt, AttemptState
 from steerlm_operator.local.atomic import write_atomically
@@ -124,3 +125,8 @@ def attempt_folders(parent: Path) -> Iterator[AttemptFolder]:
         match = _NAME.fullmatch(path.name)
         if match is not None and path.is_dir():
             yield AttemptFolder(path, StageId(match[1]), int(match[2]))
+
+
+def attempt_log(root: Path, record: StageStatus) -> Path:
+    """Return the log of a stage's latest attempt, below a run's folder."""
+    return root / ".steerlm" / "attempts" / f"{record.name}-{record.attempt}" / "log.txt"

@@ -1,8 +1,9 @@
 """The reconciler of one machine: observe -> plan -> act -> one status write, until the run ends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol, assert_never
 
 from steerlm_operator.api.run import SteerLMRun
@@ -11,7 +12,12 @@ from steerlm_operator.core.observed import Action, Launch, Observed, Plan, Stop
 from steerlm_operator.core.plan import plan
 from steerlm_operator.core.records import has_ended
 from steerlm_operator.core.retry import begun_again
+from steerlm_operator.local.clock import utc_now
+from steerlm_operator.local.commands import JOBS_PROGRAM
 from steerlm_operator.local.host import AttemptHost
+from steerlm_operator.local.interrupts import Interrupts
+from steerlm_operator.local.processes import ProcessHost
+from steerlm_operator.local.workdir import Workdir
 
 LOOK_EVERY_SECONDS = 0.25
 """How often progress is read while nothing ends."""
@@ -53,6 +59,24 @@ class Surroundings:
     now: Callable[[], datetime]
     show: Callable[[Observed, Plan], None]
     """Called once a pass, for the person who watches."""
+
+
+def run_here(
+    run: SteerLMRun,
+    root: Path,
+    show: Callable[[Observed, Plan], None],
+    program: Sequence[str] = JOBS_PROGRAM,
+) -> RunStatus:
+    """Run in a folder of this machine until the run has ended, or Ctrl-C; return its last status.
+
+    Raises:
+        WorkdirError: The folder is not a run's.
+        WorkdirLockedError: Another process runs there.
+    """
+    folder = Workdir.create(root, run.metadata.name)
+    with folder.lock(), Interrupts() as signals, ProcessHost(folder, program) as host:
+        around = Surroundings(host, folder, signals, utc_now, show)
+        return run_to_end(run, folder.uid, folder.prefix, around)
 
 
 def run_to_end(run: SteerLMRun, uid: str, prefix: str, around: Surroundings) -> RunStatus:
