@@ -24,6 +24,9 @@ class Schema:
         Raises:
             ValueError: There is none of that name.
         """
+        if name not in self.names:
+            msg = f"unknown attribute {name!r}; known: {', '.join(self.names)}"
+            raise ValueError(msg)
         return self.names.index(name)
 
     def scale(self, name: str) -> Attribute:

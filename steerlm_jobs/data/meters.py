@@ -1,7 +1,7 @@
 """Text meters: figures of a text that need no model. Pure."""
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -58,14 +58,16 @@ def rule_level(rule: MeterRule, attribute: Attribute, text: str) -> int:
 def quantile_edges(values: Sequence[float], num_levels: int) -> tuple[float, ...]:
     """Return the `num_levels` - 1 edges that cut values into parts of about equal size.
 
-    Equal neighbours make an edge of their own value: `level_of` puts them into the higher part.
+    An edge is the last value of its lower part; equal values stay together in the lowest part they
+    reach, so that texts without any question, say, have the lowest level however many they are.
     """
     ordered = sorted(values)
     if not ordered:
         return ()
-    return tuple(ordered[len(ordered) * k // num_levels] for k in range(1, num_levels))
+    ends = (len(ordered) * k // num_levels for k in range(1, num_levels))
+    return tuple(ordered[max(0, end - 1)] for end in ends)
 
 
 def level_of(value: float, edges: Sequence[float], attribute: Attribute) -> int:
     """Return the level of a value, given the edges of `quantile_edges`."""
-    return min(attribute.max, attribute.min + bisect_right(edges, value))
+    return min(attribute.max, attribute.min + bisect_left(edges, value))

@@ -49,6 +49,6 @@ def number(found: Any, name: str, place: str) -> float:  # Any: JSON
         msg = f"{place}: {name} is {found!r}, not a number"
         raise BadInputError(msg)
     if abs(found) > 1e9:  # no scale reaches there; keeps int() of infinities away
-        msg = f"{place}: {name} is {found!r}, out of any range"
+        msg = f"{place}: {name} is out of any range"
         raise BadInputError(msg)
     return float(found)

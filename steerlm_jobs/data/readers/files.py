@@ -109,7 +109,7 @@ def _text(line: bytes, place: str) -> str:
 
 def _object(line: str, place: str) -> dict[str, Any]:  # Any: JSON
     try:
-        value = json.loads(line)
+        value = json.loads(line.rstrip())
     except json.JSONDecodeError as error:
         hint = "; a JSON array over several lines is not JSON Lines" if line[:1] == "[" else ""
         msg = f"{place}: not JSON: {error.msg} at column {error.colno}{hint}"
