@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from torch import nn
 from transformers import (
@@ -171,7 +172,7 @@ def _loaded(kind: Any, folder: Path, dtype: torch.dtype | str) -> PreTrainedMode
             local_files_only=True,
             use_safetensors=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, SafetensorError) as error:
         raise BadConfigError(_refused(folder, "model", error)) from error
     return model.eval()  # type: ignore[no-any-return]  # the Auto classes are untyped
 

@@ -4,6 +4,7 @@ Merging happens in fp32 on weights read anew, and is cast once: the live model m
 """
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,9 @@ def add_adapters(
         target_modules="all-linear",
         trainable_token_indices={name: list(marker_ids) for name in _row_layers(model)},
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # peft asks for a property that Transformers 5.23 renamed
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         torch.manual_seed(seed)
         adapted = peft.get_peft_model(model, config)
     for parameter in trained_parameters(model).values():

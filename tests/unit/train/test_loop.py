@@ -1,0 +1,136 @@
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from steerlm_jobs.contract.errors import DivergedError, InterruptedStageError
+from steerlm_jobs.train.loop import mean_loss, train
+from steerlm_jobs.train.objectives import AcsftObjective
+from tests.unit.train.builders import (
+    a_context,
+    a_layout,
+    a_task,
+    a_training,
+    an_engine,
+    an_objective,
+)
+
+TRAINING = a_training()
+CURVE = Path(__file__).parents[2] / "golden" / "train" / "loss_curve.json"
+
+
+def trained(folder, *, stop_at=None, training=TRAINING, execution=None, **task):
+    """Train in a new process's state, ending at a step if told to; return (engine, history)."""
+    objective = task.pop("objective", None) or an_objective()
+    engine = an_engine(objective, training)
+    context = a_context(folder, **(execution or {}))
+    made = a_task(StoppingObjective(objective, context.stop, stop_at), training, **task)
+    return engine, train(made, engine, context)
+
+
+class StoppingObjective(AcsftObjective):
+    """Asks for a stop while it computes its n-th loss."""
+
+    def __init__(self, objective, stop, at):
+        super().__init__(objective.module)
+        self._inner, self._stop, self._left = objective, stop, at
+
+    def loss_sum(self, batch, device):
+        if self._left is not None:
+            self._left -= 1
+            if self._left <= 0:
+                self._stop.set()
+        return self._inner.loss_sum(batch, device)
+
+
+class BadObjective(AcsftObjective):
+    """Gives a loss that is not finite in some calls."""
+
+    def __init__(self, objective, bad):
+        super().__init__(objective.module)
+        self._bad, self._calls = bad, 0
+
+    def loss_sum(self, batch, device):
+        self._calls += 1
+        loss = super().loss_sum(batch, device)
+        return loss * math.nan if self._calls in self._bad else loss
+
+
+def test_training_lowers_the_loss(tmp_path):
+    _engine, history = trained(tmp_path, training=a_training(epochs=6))
+    assert history.losses[-1] < 0.5 * history.losses[0]
+
+
+def test_equal_configs_give_equal_curves(tmp_path):
+    first = trained(tmp_path / "a")[1]
+    assert trained(tmp_path / "b")[1] == first
+    assert first.step == 10
+    assert [step for step, _loss in first.validation] == [3, 6, 9, 10]
+
+
+@pytest.mark.parametrize("execution", [{}, {"checkpoint_every_steps": 1}])
+def test_a_resumed_training_equals_one_that_was_never_interrupted(tmp_path, execution):
+    engine, history = trained(tmp_path / "whole")
+    for stop_at in (3, 4):
+        with pytest.raises(InterruptedStageError):
+            trained(tmp_path / "cut", stop_at=stop_at, execution=execution)
+    resumed_engine, resumed = trained(tmp_path / "cut", execution={**execution, "attempt": 2})
+    assert resumed == history
+    for name, value in engine.weights().items():
+        assert torch.equal(resumed_engine.weights()[name], value), name
+
+
+def test_the_best_weights_are_left_in_the_engine(tmp_path):
+    engine, history = trained(tmp_path, training=a_training(learning_rate=0.3, epochs=3))
+    best = min(loss for _step, loss in history.validation)
+    assert dict(history.validation)[history.best_step] == best
+    assert history.best_step < history.step
+    objective = an_objective()
+    fresh = an_engine(objective, TRAINING)
+    fresh.load_weights(engine.weights())
+    task = a_task(objective, TRAINING)
+    assert mean_loss(objective, task.validation, task.layout, fresh) == pytest.approx(best)
+
+
+def test_two_bad_steps_are_skipped_and_counted(tmp_path):
+    bad = BadObjective(an_objective(), bad={1, 2})
+    one_batch = a_layout(micro_batch_tokens=10_000)
+    _engine, history = trained(tmp_path, objective=bad, layout=one_batch)
+    assert history.skipped_steps == (1, 2)
+    assert history.losses[:2] == [None, None]
+    assert all(map(math.isfinite, history.losses[2:]))
+
+
+def test_three_bad_steps_in_a_row_end_the_stage(tmp_path):
+    bad = BadObjective(an_objective(), bad={1, 2, 3})
+    one_batch = a_layout(micro_batch_tokens=10_000)
+    with pytest.raises(DivergedError, match="not finite in steps 1 to 3.*learningRate"):
+        trained(tmp_path, objective=bad, layout=one_batch)
+
+
+def test_the_gradient_norm_does_not_depend_on_the_accumulation(tmp_path):
+    whole = trained(tmp_path / "a", layout=a_layout(micro_batch_tokens=10_000))[1]
+    parts = trained(tmp_path / "b", layout=a_layout(micro_batch_tokens=1))[1]
+    padded = trained(tmp_path / "c", layout=a_layout(is_packed=False))[1]
+    for other in (parts, padded):
+        assert other.losses == pytest.approx(whole.losses, rel=1e-4)
+        assert other.gradient_norms == pytest.approx(whole.gradient_norms, rel=1e-3)
+
+
+def test_bf16_follows_the_fp32_curve(tmp_path):
+    exact = trained(tmp_path / "a", training=a_training(learning_rate=1e-3))[1]
+    rough = a_training(learning_rate=1e-3, precision="Bf16")
+    engine, history = trained(tmp_path / "b", training=rough)
+    assert history.losses == pytest.approx(exact.losses, rel=1e-2)
+    assert {w.dtype for w in engine.weights().values()} == {torch.float32}
+
+
+def test_the_loss_curve_is_pinned(tmp_path):
+    """It changes only with a reason in the change text. Not to the last digit: machines differ."""
+    golden = json.loads(CURVE.read_text())
+    history = trained(tmp_path)[1]
+    assert history.losses == pytest.approx(golden["loss"], rel=1e-3)
+    validation = [loss for _step, loss in history.validation]
+    assert validation == pytest.approx(golden["validation"], rel=1e-3)
