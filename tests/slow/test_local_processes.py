@@ -70,7 +70,7 @@ def processes_below(workdir: Path) -> list[int]:
     for path in Path("/proc").glob("[0-9]*"):
         try:
             command = (path / "cmdline").read_bytes()
-            files = [os.readlink(file) for file in (path / "fd").iterdir()]
+            files = [str(file.readlink()) for file in (path / "fd").iterdir()]
         except OSError:
             continue
         if os.fsencode(workdir) in command or any(str(workdir) in file for file in files):

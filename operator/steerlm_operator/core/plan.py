@@ -4,6 +4,7 @@ Every action is recorded in the status by one pass and carried out by the next: 
 between finds in the status what was about to happen, and in the snapshot whether it did.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,13 +14,13 @@ from steerlm_operator.api.run import RunSpec, Shutdown
 from steerlm_operator.api.status import StageState, StageStatus
 from steerlm_operator.core.active import ended_seconds, running_seconds
 from steerlm_operator.core.derive import derived_status
-from steerlm_operator.core.graph import Stage, stage_graph
+from steerlm_operator.core.graph import Stage, StageId, stage_graph
 from steerlm_operator.core.launch import launch
 from steerlm_operator.core.observed import Action, Observed, Plan, Stop
 from steerlm_operator.core.policies import retry_policy, stall_timeout
 from steerlm_operator.core.records import DONE, Records, recorded, with_record
 from steerlm_operator.core.retry import with_retry
-from steerlm_operator.core.reuse import with_existing, without_outdated
+from steerlm_operator.core.reuse import fingerprints, with_existing, without_outdated
 from steerlm_operator.core.settle import budget_of, settled
 
 STOP_GRACE_SECONDS: Final = 60.0
@@ -41,10 +42,12 @@ def plan(observed: Observed, now: datetime) -> Plan:
     recorded_before = recorded(observed.status, graph)
     before = with_retry(observed, graph, recorded_before)
     after = {stage.id: settled(observed, stage, before[stage.id], now) for stage in graph}
-    current = without_outdated(observed, graph, with_existing(observed, graph, before, after))
+    found = with_existing(observed, graph, before, after)
+    names = fingerprints(observed, graph[0].id, found)
+    current = without_outdated(found, names)
     ended = ended_seconds(observed.status, before, after)
     active = timedelta(seconds=ended + running_seconds(current, now))
-    step = _step(observed, graph, current, active, now)
+    step = _step(observed, graph, current, names, active, now)
     status = derived_status(observed, graph, step.records, ended, now)
     return Plan(step.actions, status, step.look_again_at)
 
@@ -53,6 +56,7 @@ def _step(
     observed: Observed,
     graph: tuple[Stage, ...],
     records: Records,
+    names: Mapping[StageId, str],
     active: timedelta,
     now: datetime,
 ) -> _Step:
@@ -69,7 +73,7 @@ def _step(
         case StageState.QUEUED if control is None:
             return _Step(records, (launch(observed, graph, stage, records),))
         case StageState.QUEUED | StageState.PENDING | StageState.RETRYING:
-            return _while_waiting(spec, stage, records, control, now)
+            return _while_waiting(spec, stage, records, names, control, now)
         case _:
             return _Step(records)  # failed or cancelled: the run has ended
 
@@ -115,7 +119,12 @@ def _stop_reason(record: StageStatus, control: Reason | None, *, is_stalled: boo
 
 
 def _while_waiting(
-    spec: RunSpec, stage: Stage, records: Records, control: Reason | None, now: datetime
+    spec: RunSpec,
+    stage: Stage,
+    records: Records,
+    names: Mapping[StageId, str],
+    control: Reason | None,
+    now: datetime,
 ) -> _Step:
     record = records[stage.id]
     if control is Reason.SUSPENDED:
@@ -128,16 +137,18 @@ def _while_waiting(
     ready_at = _ready_at(spec, stage, record)
     if ready_at is not None and ready_at > now:
         return _Step(records, look_again_at=ready_at)
-    return _Step(with_record(records, _next_attempt(record)), look_again_at=now)
+    following = _next_attempt(record, names.get(stage.id, ""))
+    return _Step(with_record(records, following), look_again_at=now)
 
 
-def _next_attempt(record: StageStatus) -> StageStatus:
+def _next_attempt(record: StageStatus, fingerprint: str) -> StageStatus:
     """Return the record with a new attempt, which the next pass launches."""
     return record.model_copy(
         update={
             "state": StageState.QUEUED,
             "attempt": record.attempt + 1,
             "job_uid": "",
+            "fingerprint": fingerprint,
             "reason": None,
             "message": "",
             "exit_code": None,

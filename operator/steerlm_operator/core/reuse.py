@@ -58,9 +58,8 @@ def with_existing(
     return cached
 
 
-def without_outdated(observed: Observed, graph: tuple[Stage, ...], records: Records) -> Records:
+def without_outdated(records: Records, names: Mapping[StageId, str]) -> Records:
     """Reset finished stages whose recipe or inputs are no longer those they were made from."""
-    names = fingerprints(observed, graph[0].id, records)
     return {
         stage: reset(record)
         if record.state in DONE and record.fingerprint != names.get(stage, record.fingerprint)

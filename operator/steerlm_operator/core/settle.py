@@ -44,7 +44,8 @@ def settled(observed: Observed, stage: Stage, record: StageStatus, now: datetime
         case AttemptState.ACTIVE:
             return _running(record, attempt, terms.now)
         case AttemptState.ENDED | AttemptState.LOST:
-            return _after(record, attempt, outcome(attempt, record.reason), terms)
+            ended = outcome(attempt, record.reason)
+            return _after(record, attempt, _named_as_told(record, attempt, ended), terms)
         case _:
             assert_never(attempt.state)
 
@@ -76,6 +77,23 @@ def _running(record: StageStatus, attempt: Attempt, now: datetime) -> StageStatu
             "progress": attempt.progress or record.progress,
         }
     )
+
+
+def _named_as_told(record: StageStatus, attempt: Attempt, ended: Outcome) -> Outcome:
+    """Return a failure where a stage names its result otherwise than we do: it would run for ever.
+
+    prepare alone names its own result.
+    """
+    made = attempt.report.fingerprint if attempt.report is not None else ""
+    if ended.kind is not OutcomeKind.SUCCEEDED or made in {"", record.fingerprint}:
+        return ended
+    if not record.fingerprint:
+        return ended
+    message = (
+        f"made result {made}, not {record.fingerprint}: operator and stage programs are of "
+        "different versions; install the same"
+    )
+    return Outcome(OutcomeKind.FINAL, Reason.BAD_CONFIG, ExitCode.BAD_CONFIG, message)
 
 
 def _after(

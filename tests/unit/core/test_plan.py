@@ -1,0 +1,184 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from steerlm_jobs.contract.report import PrepareFindings, Progress, Report
+from steerlm_operator.api.reasons import Reason
+from steerlm_operator.api.status import Phase, RunStatus, StageState, StageStatus
+from steerlm_operator.core.graph import StageId
+from steerlm_operator.core.observed import Attempt, AttemptState, Launch, Observed, Plan, Stop
+from steerlm_operator.core.plan import STOP_GRACE_SECONDS, plan
+from tests.scenario.runs import PREFIX, RUN_UID, a_run
+from tests.scenario.world import START as NOW
+
+PREPARE = StageId("prepare")
+APM = StageId("train-apm")
+DIGEST = "d" * 43
+
+
+def an_attempt(stage=PREPARE, number=1, state=AttemptState.ENDED, **values) -> Attempt:
+    values = {"uid": "u", "started_at": NOW, "ended_at": NOW, **values}
+    return Attempt(stage, number, state, **values)
+
+
+def prepared(existing=(), gates=()) -> Report:
+    findings = PrepareFindings(roots={}, existing=existing, gates=gates)
+    return Report(exit_code=0, fingerprint="f" * 43, digest=DIGEST, prepare=findings)
+
+
+def plan_for(*attempts, status=None, run=None, now=NOW) -> Plan:
+    return plan(Observed(run or a_run(), RUN_UID, PREFIX, status, attempts), now)
+
+
+def passes(*attempts, run=None, now=NOW, num=1, status=None) -> Plan:
+    """Return the last of so many passes over the same attempts."""
+    planned = plan_for(*attempts, status=status, run=run, now=now)
+    for _ in range(num - 1):
+        planned = plan_for(*attempts, status=planned.status, run=run, now=now)
+    return planned
+
+
+def record(planned: Plan, stage: str) -> StageStatus:
+    return next(record for record in planned.status.stages if record.name == stage)
+
+
+def after_prepare(run=None) -> RunStatus:
+    first = plan_for(run=run).status
+    return plan_for(an_attempt(exit_code=0, report=prepared()), status=first, run=run).status
+
+
+def test_first_pass_records_the_attempt_and_the_next_launches_it():
+    first = plan_for()
+    assert (first.actions, first.look_again_at) == ((), NOW)
+    assert record(first, PREPARE).state is StageState.QUEUED
+    second = plan_for(status=first.status)
+    [launch] = second.actions
+    assert isinstance(launch, Launch)
+    assert (launch.stage, launch.attempt) == (PREPARE, 1)
+    assert launch.config.execution.prefix == PREFIX
+
+
+def test_attempt_that_runs_is_left_alone_until_it_would_stall():
+    first = plan_for().status
+    planned = plan_for(an_attempt(state=AttemptState.ACTIVE), status=first)
+    assert planned.actions == ()
+    assert planned.look_again_at == NOW + timedelta(seconds=1800)
+
+
+def test_results_that_prepare_found_are_cached_and_the_next_stage_is_recorded():
+    first = plan_for().status
+    existing = (DIGEST, DIGEST, "", "", "", "", "")
+    planned = plan_for(an_attempt(exit_code=0, report=prepared(existing)), status=first)
+    states = [record.state for record in planned.status.stages]
+    cached, succeeded = StageState.CACHED, StageState.SUCCEEDED
+    assert states[:5] == [succeeded, cached, cached, StageState.QUEUED, StageState.PENDING]
+    assert planned.status.progress == "3/8"
+
+
+def test_config_of_a_stage_names_the_results_it_reads():
+    [launch] = plan_for(status=after_prepare()).actions
+    [source] = launch.config.inputs
+    assert (source.stage, source.digest) == (PREPARE, DIGEST)
+    assert source.uri == f"{PREFIX}/prepare/{'f' * 43}"
+
+
+def test_failed_attempt_is_repeated_only_after_its_backoff():
+    status = after_prepare()
+    failed = an_attempt(APM, exit_code=1, report=Report(exit_code=1, message="oh"))
+    planned = plan_for(failed, status=status)
+    assert (planned.actions, planned.look_again_at) == ((), NOW + timedelta(seconds=30))
+    assert record(planned, APM).state is StageState.RETRYING
+    later = plan_for(failed, status=planned.status, now=NOW + timedelta(seconds=30))
+    assert (record(later, APM).state, record(later, APM).attempt) == (StageState.QUEUED, 2)
+
+
+@pytest.mark.parametrize("code", [10, 11, 12, 13])
+def test_failure_that_would_repeat_itself_fails_the_run_at_once(code: int):
+    failed = an_attempt(APM, exit_code=code, report=Report(exit_code=code, message="oh"))
+    planned = plan_for(failed, status=after_prepare())
+    assert (planned.actions, planned.look_again_at) == ((), None)
+    assert planned.status.phase is Phase.FAILED
+    assert record(planned, "annotate").state is StageState.SKIPPED
+    succeeded = next(c for c in planned.status.conditions if c.type == "Succeeded")
+    assert (succeeded.status, succeeded.message) == ("False", "train-apm: oh")
+
+
+def test_attempt_that_vanished_is_a_disruption_and_repeated_at_once():
+    status = plan_for(an_attempt(APM, state=AttemptState.ACTIVE), status=after_prepare()).status
+    planned = plan_for(status=status)
+    found = record(planned, APM)
+    assert (found.state, found.attempt, found.failures) == (StageState.QUEUED, 2, 0)
+    assert found.disruptions == 1
+
+
+def test_attempt_is_stopped_when_its_progress_stands_still():
+    active = an_attempt(
+        APM, state=AttemptState.ACTIVE, progress=Progress(done=1), progressed_at=NOW
+    )
+    status = after_prepare()
+    later = NOW + timedelta(seconds=1801)
+    planned = passes(active, status=status, now=later, num=2)
+    assert planned.actions == (Stop(APM, 1, Reason.STALLED, STOP_GRACE_SECONDS),)
+    ended = replace(active, state=AttemptState.ENDED, exit_code=21, ended_at=later)
+    found = record(plan_for(ended, status=planned.status, now=later), APM)
+    assert (found.failures, found.disruptions, found.exit_code) == (1, 0, 22)
+
+
+def test_suspended_attempt_may_take_its_time_and_counts_in_no_budget():
+    active = an_attempt(APM, state=AttemptState.ACTIVE)
+    suspended = a_run(suspend=True)
+    planned = passes(active, status=after_prepare(), run=suspended, num=2)
+    assert planned.actions == (Stop(APM, 1, Reason.SUSPENDED, None),)
+    ended = replace(active, state=AttemptState.ENDED, exit_code=21)
+    stopped = plan_for(ended, status=planned.status, run=suspended)
+    found = record(stopped, APM)
+    assert (found.state, found.failures, found.disruptions) == (StageState.PENDING, 0, 0)
+    assert (stopped.actions, stopped.look_again_at) == ((), None)
+    assert record(plan_for(ended, status=stopped.status), APM).attempt == 2
+
+
+def test_shutdown_stop_lets_the_stage_finish_and_starts_no_other():
+    active = an_attempt(APM, state=AttemptState.ACTIVE)
+    stopping = a_run(shutdown="Stop")
+    planned = passes(active, status=after_prepare(), run=stopping, num=2)
+    assert planned.actions == ()
+    report = Report(exit_code=0, digest=DIGEST)
+    ended = replace(active, state=AttemptState.ENDED, exit_code=0, report=report)
+    done = plan_for(ended, status=planned.status, run=stopping)
+    assert record(done, APM).state is StageState.SUCCEEDED
+    assert done.status.phase is Phase.STOPPED
+
+
+def test_raised_retry_count_gives_a_failed_stage_a_new_budget():
+    failed = an_attempt(APM, exit_code=11, report=Report(exit_code=11))
+    status = plan_for(failed, status=after_prepare()).status
+    again = plan_for(failed, status=status, run=a_run(retry={"count": 1}))
+    assert (record(again, APM).state, record(again, APM).attempt) == (StageState.QUEUED, 2)
+    assert again.status.observed_retry_count == 1
+    assert record(again, PREPARE).state is StageState.SUCCEEDED
+
+
+def test_raised_retry_count_changes_nothing_on_a_run_that_has_not_failed():
+    status = after_prepare()
+    planned = plan_for(status=status, run=a_run(retry={"count": 1, "fromStage": "prepare"}))
+    assert [action.stage for action in planned.actions] == [APM]
+
+
+def test_failed_gate_of_a_cached_evaluation_fails_the_run():
+    metric = "apm/quality/pearson"
+    gated = a_run(stages={"evaluate": {"gates": [{"metric": metric, "min": "0.5"}]}})
+    report = prepared((DIGEST,) * 7, ((0.25, False),))
+    first = plan_for(run=gated).status
+    planned = plan_for(an_attempt(exit_code=0, report=report), status=first, run=gated)
+    assert planned.status.phase is Phase.FAILED
+    assert record(planned, "evaluate").message == f"{metric} is 0.250, bound 0.5"
+    progressing = next(c for c in planned.status.conditions if c.type == "Progressing")
+    assert progressing.reason is Reason.GATE_FAILED
+
+
+def test_result_of_another_name_than_planned_fails_and_is_not_made_again_for_ever():
+    report = Report(exit_code=0, fingerprint="x" * 43, digest=DIGEST)
+    planned = plan_for(an_attempt(APM, exit_code=0, report=report), status=after_prepare())
+    assert (planned.status.phase, planned.actions) == (Phase.FAILED, ())
+    assert "different versions" in record(planned, APM).message
