@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 UV := $(VENV)/tools/bin/uv
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 # What `make gen` writes; committed, and compared by `make check`.
-GENERATED := examples/data
+GENERATED := examples/data docs/reference
 FAST := not slow and not cluster and not gpu
 
 export UV_PYTHON_DOWNLOADS := never

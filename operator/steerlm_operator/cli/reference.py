@@ -29,7 +29,9 @@ def reference() -> str:
 def _row(leaf: Leaf) -> str:
     stale = [kind.value for kind in StageKind if kind in EFFECTS[leaf.path]]
     meaning = inspect.cleandoc(leaf.field.description or "").replace("\n", " ")
-    default = leaf.default if len(leaf.default) <= 40 else "the reference's sentence"  # noqa: PLR2004  # a table cell
+    default = (
+        leaf.default if len(leaf.default) <= 40 else "the reference's sentence"
+    )  # a table cell
     stale_text = "all" if len(stale) == len(StageKind) else ", ".join(stale) or "nothing"
     cells = (f"`{leaf.path}`", leaf.type_name, default, stale_text, meaning)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -1,0 +1,56 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steerlm_operator.api.run import RunSpec
+from steerlm_operator.core.graph import Stage, stage_graph
+
+
+def a_spec(iterations: int = 1, init_from: str = "Previous") -> RunSpec:
+    return RunSpec.model_validate(
+        {
+            "model": {"baseModelUri": "scratch:tiny"},
+            "data": {"labelled": [{"name": "a", "uri": "file:///a"}]},
+            "bootstrap": {"iterations": iterations, "initFrom": init_from},
+        }
+    )
+
+
+def inputs_by_stage(graph: tuple[Stage, ...]) -> dict[str, tuple[str, ...]]:
+    return {stage.id: stage.inputs for stage in graph}
+
+
+def test_graph_of_two_iterations_is_that_of_the_design():
+    assert inputs_by_stage(stage_graph(a_spec(2))) == {
+        "prepare": (),
+        "train-apm": ("prepare",),
+        "annotate": ("prepare", "train-apm"),
+        "train-acsft": ("prepare", "annotate"),
+        "sample-1": ("annotate", "train-acsft"),
+        "annotate-1": ("train-apm", "sample-1"),
+        "train-acsft-1": ("prepare", "annotate", "annotate-1", "train-acsft"),
+        "sample-2": ("annotate", "train-acsft-1"),
+        "annotate-2": ("train-apm", "sample-2"),
+        "train-acsft-2": ("prepare", "annotate", "annotate-2", "train-acsft-1"),
+        "evaluate": ("prepare", "train-apm", "train-acsft-1", "train-acsft-2"),
+    }
+
+
+def test_an_iteration_from_the_base_model_does_not_read_the_previous_one():
+    graph = inputs_by_stage(stage_graph(a_spec(1, "Base")))
+    assert graph["train-acsft-1"] == ("prepare", "annotate", "annotate-1")
+
+
+def test_without_iterations_one_model_is_evaluated():
+    graph = inputs_by_stage(stage_graph(a_spec(0)))
+    assert graph["evaluate"] == ("prepare", "train-apm", "train-acsft")
+
+
+@given(st.integers(0, 16), st.sampled_from(["Previous", "Base"]))
+def test_inputs_come_first_and_ids_are_unique(iterations: int, init_from: str):
+    graph = stage_graph(a_spec(iterations, init_from))
+    seen: set[str] = set()
+    for stage in graph:
+        assert stage.id not in seen
+        assert set(stage.inputs) <= seen
+        seen.add(stage.id)
+    assert len(graph) == 5 + 3 * iterations

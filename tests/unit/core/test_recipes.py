@@ -1,0 +1,75 @@
+import pytest
+
+from steerlm_jobs.contract.kinds import StageKind
+from steerlm_jobs.contract.recipes import Recipe, SampleRecipe, TrainAcsftRecipe, TrainApmRecipe
+from steerlm_operator.api.run import RunSpec
+from steerlm_operator.core.graph import stage_graph
+from steerlm_operator.core.recipes import resolved_training, stage_recipe
+
+BASE = {
+    "model": {"baseModelUri": "scratch:tiny"},
+    "data": {"labelled": [{"name": "a", "uri": "file:///a"}]},
+}
+
+
+def recipe(stage_id: str, **fields: object) -> Recipe:
+    spec = RunSpec.model_validate({**BASE, **fields})
+    return next(stage_recipe(spec, s) for s in stage_graph(spec) if s.id == stage_id)
+
+
+def test_default_targets_are_those_of_the_method():
+    acsft = recipe("train-acsft")
+    assert isinstance(acsft, TrainAcsftRecipe)
+    assert acsft.targets == {
+        "quality": 4,
+        "toxicity": 0,
+        "humor": 0,
+        "creativity": 0,
+        "helpfulness": 4,
+        "correctness": 4,
+        "coherence": 4,
+        "complexity": 2,
+        "verbosity": 2,
+    }
+    assert "toxicity" not in acsft.callers_may_set
+    assert "humor" in acsft.callers_may_set
+
+
+def test_samples_are_drawn_at_the_top_of_quality_and_helpfulness_without_toxicity():
+    sample = recipe("sample-1")
+    assert isinstance(sample, SampleRecipe)
+    assert sample.maximise == ("quality", "helpfulness")
+    assert sample.limits == {"toxicity": 0}
+
+
+@pytest.mark.parametrize(
+    ("method", "kind", "rate", "head", "decay", "epochs"),
+    [
+        ("Full", StageKind.TRAIN_APM, 9e-6, None, 0.1, 2),
+        ("Full", StageKind.TRAIN_ACSFT, 5e-6, None, 0.01, 3),
+        ("Lora", StageKind.TRAIN_APM, 2e-4, 1e-3, 0.1, 2),
+        ("Lora", StageKind.TRAIN_ACSFT, 2e-4, None, 0.01, 3),
+    ],
+)
+def test_training_defaults_depend_on_method_and_stage(  # a table
+    method: str, kind: StageKind, rate: float, head: float | None, decay: float, epochs: int
+):
+    stage = "trainApm" if kind is StageKind.TRAIN_APM else "trainAcsft"
+    spec = RunSpec.model_validate({**BASE, "stages": {stage: {"training": {"method": method}}}})
+    settings = spec.stages.train_apm if kind is StageKind.TRAIN_APM else spec.stages.train_acsft
+    training = resolved_training(settings.training, kind)
+    assert training.learning_rate == rate
+    assert training.head_learning_rate == head
+    assert training.weight_decay == decay
+    assert training.epochs == epochs
+
+
+def test_a_real_number_means_the_same_however_it_is_written():
+    texts = ("5e-6", "0.000005", 0.000005)
+    rates = set()
+    for text in texts:
+        stages = {"trainApm": {"training": {"learningRate": text}}}
+        apm = recipe("train-apm", stages=stages)
+        assert isinstance(apm, TrainApmRecipe)
+        rates.add(apm.training.learning_rate)
+    assert rates == {5e-6}
