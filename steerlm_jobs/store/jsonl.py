@@ -42,7 +42,7 @@ class JsonlWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._packed.close()
+        self._packed.close()  # type: ignore[no-untyped-call]  # zstandard has no types
         self._file.close()
 
     def write(self, row: Mapping[str, Any]) -> None:

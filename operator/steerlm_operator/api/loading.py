@@ -53,7 +53,9 @@ def _name_sources(value: dict[str, Any]) -> None:
     """Give sources without a name that of their file, without its suffixes."""
     spec = value.get("spec")
     data = spec.get("data") if isinstance(spec, dict) else None
-    for part in ("labelled", "unlabelled") if isinstance(data, dict) else ():
+    if not isinstance(data, dict):
+        return
+    for part in ("labelled", "unlabelled"):
         sources = data.get(part)
         for source in sources if isinstance(sources, list) else ():
             if isinstance(source, dict) and "name" not in source and source.get("uri"):
