@@ -106,7 +106,7 @@ def test_two_bad_steps_are_skipped_and_counted(tmp_path):
 def test_three_bad_steps_in_a_row_end_the_stage(tmp_path):
     bad = BadObjective(an_objective(), bad={1, 2, 3})
     one_batch = a_layout(micro_batch_tokens=10_000)
-    with pytest.raises(DivergedError, match="not finite in steps 1 to 3.*learningRate"):
+    with pytest.raises(DivergedError, match=r"not finite in steps 1 to 3.*learningRate"):
         trained(tmp_path, objective=bad, layout=one_batch)
 
 

@@ -1,0 +1,156 @@
+"""The two training stages as programs: artifacts in, a sealed model out."""
+
+import json
+
+import pytest
+import torch
+from safetensors import safe_open
+from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
+
+from steerlm_jobs.contract.config import StageInput
+from steerlm_jobs.contract.errors import BadConfigError, DivergedError, InterruptedStageError
+from steerlm_jobs.models.apm import load_apm, score_conversations
+from steerlm_jobs.models.marking import row_parameters
+from steerlm_jobs.stages import train_acsft, train_apm
+from steerlm_jobs.train.loop import _Run
+from tests.slow.train_world import TrainWorld
+from tests.unit.template.builders import THREE_TURNS
+
+pytestmark = pytest.mark.slow
+LORA = {"method": "Lora", "learning_rate": 2e-2, "head_learning_rate": 1e-2}
+METHODS = pytest.mark.parametrize("training", [{}, LORA], ids=["full", "lora"])
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return TrainWorld(tmp_path_factory.mktemp("world"))
+
+
+def run(world, stage, recipe, inputs, **execution) -> tuple[StageInput, object]:
+    context = world.context(stage, recipe, inputs, **execution)
+    module = train_apm if stage == "train-apm" else train_acsft
+    report = module.run(context)
+    return world.sealed_input(context, report.digest), report
+
+
+@METHODS
+def test_apm_learns_labels_that_the_answers_show(world, training):
+    sealed, report = run(world, *world.apm(epochs=20, **training))
+    figures = json.loads((world.content(sealed) / "training.json").read_text())["figures"]
+    assert figures["quality"]["pearson"]["value"] > 0.8
+    assert figures["quality"]["mae"]["value"] < figures["quality"]["constantMeanMae"]
+    assert report.metrics["steps"] == "160"
+
+
+@METHODS
+def test_an_apm_folder_is_a_backbone_with_a_head(world, training):
+    folder = world.content(run(world, *world.apm(**training))[0])
+    backbone = AutoModel.from_pretrained(folder).eval()
+    with safe_open(folder / "head.safetensors", "pt") as head:
+        weight, bias = head.get_tensor("weight"), head.get_tensor("bias")
+        assert head.metadata() == {"format": "pt"}
+    apm, tokenizer, schema = load_apm(folder)
+    encoded = tokenizer.encode_scoring(THREE_TURNS, 5, 128)
+    with torch.no_grad():
+        hidden = backbone(torch.tensor([encoded.ids])).last_hidden_state[0, -1]
+    values = (hidden.float() @ weight.T + bias).tolist()
+    scores = score_conversations(apm, tokenizer, schema, [THREE_TURNS], 128)[0][2]
+    expected = [a.min + v * (a.max - a.min) for a, v in zip(schema.attributes, values, strict=True)]
+    assert list(scores.values()) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("is_tied", [False, True])
+@METHODS
+def test_an_acsft_folder_loads_with_plain_transformers_and_says_the_same(
+    tmp_path, monkeypatch, training, is_tied
+):
+    world = TrainWorld(tmp_path, is_tied=is_tied)
+    live = {}
+    ids = torch.tensor([[1, 5, 9, 33, 20]])
+
+    def finish(self, finish=_Run.finish):
+        history = finish(self)
+        with torch.no_grad():
+            live["logits"] = self._task.objective.module.model(ids).logits
+        return history
+
+    monkeypatch.setattr(_Run, "finish", finish)
+    folder = world.content(run(world, *world.acsft(**training))[0])
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    with torch.no_grad():
+        torch.testing.assert_close(model(ids).logits, live["logits"], rtol=1e-4, atol=1e-4)
+    assert (len(row_parameters(model)) == 1) is is_tied
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    stop = tokenizer.convert_tokens_to_ids("<extra_id_1>")
+    assert model.generation_config.eos_token_id == [stop, 2]
+    assert (folder / "adapter" / "adapter_model.safetensors").exists() is bool(training)
+    prompt = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "Why?"}],
+        attributes={"humor": 7},
+        add_generation_prompt=True,
+        tokenize=False,
+    )
+    assert prompt.endswith("<extra_id_1>Assistant\n<extra_id_2>quality:4,humor:7\n")
+
+
+def test_steerlm_json_names_targets_and_levels_that_were_not_trained(world):
+    sealed, report = run(world, *world.acsft())
+    value = json.loads((world.content(sealed) / "steerlm.json").read_text())
+    assert value["targets"] == {"quality": 4, "humor": 0}
+    assert value["callersMaySet"] == ["humor"]
+    assert value["levelCounts"]["quality"] == {str(level): 12 for level in range(5)}
+    assert value["untrainedLevels"] == {"humor": [4, 5, 6, 7, 8, 9]}
+    assert set(value["lineage"]) == {"prepare", "annotate"}
+    assert report.metrics["examples"] == "60"
+
+
+def test_an_iteration_starts_from_the_previous_model_on_kept_samples_and_originals(world):
+    previous = run(world, *world.acsft())[0]
+    sealed, report = run(world, *world.iteration(previous, original_fraction=0.5))
+    assert report.metrics["examples"] == "38"
+    value = json.loads((world.content(sealed) / "training.json").read_text())
+    assert value["effectiveEpochs"] == {"s": 2.0, "samples": 2.0}
+    start = AutoModelForCausalLM.from_pretrained(world.content(previous))
+    end = AutoModelForCausalLM.from_pretrained(world.content(sealed))
+    moved = (row_parameters(start)[0] - row_parameters(end)[0]).abs().max()
+    assert 0 < moved < 0.2
+
+
+@METHODS
+@pytest.mark.parametrize("kind", ["apm", "acsft"])
+def test_a_stopped_stage_resumes_to_the_same_digest(tmp_path, monkeypatch, training, kind):
+    whole, cut = (TrainWorld(tmp_path / name) for name in ("whole", "cut"))
+    expected = run(whole, *getattr(whole, kind)(**training))[0].digest
+    stage, recipe, inputs = getattr(cut, kind)(**training)
+    context = cut.context(stage, recipe, inputs)
+
+    def one_step(self, step=_Run.one_step):
+        step(self)
+        if self.step == 5:
+            context.stop.set()
+
+    with monkeypatch.context() as patched, pytest.raises(InterruptedStageError):
+        patched.setattr(_Run, "one_step", one_step)
+        (train_apm if kind == "apm" else train_acsft).run(context)
+    assert run(cut, stage, recipe, inputs, attempt=2)[0].digest == expected
+
+
+@pytest.mark.parametrize("kind", ["apm", "acsft"])
+def test_a_learning_rate_that_explodes_is_divergence_with_exit_code_12(tmp_path, kind):
+    world = TrainWorld(tmp_path)
+    with pytest.raises(DivergedError, match=r"lower training\.learningRate") as caught:
+        run(world, *getattr(world, kind)(learning_rate=1e30))
+    assert caught.value.exit_code == 12
+
+
+def test_a_length_beyond_the_models_is_refused(world):
+    stage, recipe, inputs = world.acsft()
+    training = recipe.training.model_copy(update={"max_length_tokens": 513})
+    recipe = recipe.model_copy(update={"training": training})
+    with pytest.raises(BadConfigError, match="513 is beyond the model's 512 positions"):
+        run(world, stage, recipe, inputs)
+
+
+def test_a_budget_below_one_step_is_refused(world):
+    with pytest.raises(BadConfigError, match=r"training\.maxTokens 10 is below one step"):
+        run(world, *world.acsft(max_tokens=10))
