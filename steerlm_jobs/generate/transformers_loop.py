@@ -15,6 +15,7 @@ from transformers.cache_utils import DynamicCache
 
 from steerlm_jobs.data.tokens import ChatTokenizer
 from steerlm_jobs.generate.batches import PromptRows, prompt_batches
+from steerlm_jobs.generate.cache import roomy_cache
 from steerlm_jobs.generate.choosing import TokenChooser
 from steerlm_jobs.generate.generator import Generated, Sampling
 
@@ -47,7 +48,8 @@ class TransformersGenerator:
         self._stop_ids = torch.tensor(
             sorted({tokenizer.stop_id, *tokenizer.eos_ids}), device=model.device
         )
-        num_rows = model.get_output_embeddings().weight.shape[0]  # type: ignore[no-untyped-call]
+        output_layer = model.get_output_embeddings()  # type: ignore[no-untyped-call]  # not typed
+        num_rows = output_layer.weight.shape[0]
         self._forbidden_V = _forbidden(num_rows, tokenizer).to(model.device)
 
     def generate(
@@ -108,7 +110,7 @@ class _Decoding:
         # True where there is a token, False in the padding on the left
         is_token_PT = torch.arange(longest, device=model.device) >= longest - lengths_P[:, None]
         position_PT = (is_token_PT.cumsum(1) - 1).clamp(min=0)
-        self._cache = DynamicCache(config=model.config)
+        self._cache = roomy_cache(model.config)
         self._fixed_arguments = _fixed_arguments(model, self._cache)
         logits_PV = self._forward(ids_PT, is_token_PT, position_PT)
         repeats_P = torch.tensor([len(prompt.rows) for prompt in batch], device=model.device)

@@ -35,18 +35,18 @@ class Frame:
 
 def grid(frame: Frame, x_ticks: Sequence[float], y_ticks: Sequence[float]) -> list[Markup]:
     """Return hairlines at the y ticks and the numbers of both axes."""
-    bottom = frame.height - frame.bottom
+    bottom, right = frame.height - frame.bottom + 15, frame.width - frame.right
     drawn = []
     for tick in y_ticks:
         y = frame.y(tick)
-        right = frame.width - frame.right
         drawn.append(element("line", class_="grid", x1=frame.left, x2=right, y1=y, y2=y))
-        place = {"x": frame.left - 7, "y": y + 4, "text_anchor": "end"}
-        drawn.append(element("text", tick_text(tick), class_="tick", **place))  # type: ignore[arg-type]  # mixed values of one literal
-    for tick in x_ticks:
-        place = {"x": frame.x(tick), "y": bottom + 15, "text_anchor": "middle"}
-        drawn.append(element("text", tick_text(tick), class_="tick", **place))  # type: ignore[arg-type]  # as above
+        drawn.append(_number(tick, frame.left - 7, y + 4, "end"))
+    drawn += [_number(tick, frame.x(tick), bottom, "middle") for tick in x_ticks]
     return drawn
+
+
+def _number(tick: float, x: float, y: float, anchor: str) -> Markup:
+    return element("text", tick_text(tick), class_="tick", x=x, y=y, text_anchor=anchor)
 
 
 def axis_title(frame: Frame, text: str) -> Markup:

@@ -212,7 +212,7 @@ def _badges(scorers: Sequence[Scorer], answer: MeasuredAnswer) -> Iterator[tuple
         score = scorer.score(answer)
         if score is not None:
             digits = 1 if scorer.name == APM_NAME else 0
-            yield scorer.name, f"{score:.{digits}f}"
+            yield scorer.name, f"{round(score, digits) + 0.0:.{digits}f}"  # no -0.0
 
 
 def _shown(answer: MeasuredAnswer) -> str:

@@ -51,6 +51,18 @@ def test_an_answer_depends_on_its_prompt_and_seed_alone(sampling):
     assert generator.generate(prompts[::-1], sampling, seeds[::-1]) == together[::-1]
 
 
+def test_answers_longer_than_the_room_of_the_cache_are_written_alike():
+    model = a_model()
+    likely_stop = torch.tensor([TOKENIZER.stop_id])
+    with torch.no_grad():  # so that answers end at the limit only
+        model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.clone())
+        model.lm_head.weight[likely_stop] = 0.0
+    long = Sampling(max_new_tokens=150, is_greedy=True)
+    found = a_generator(model).generate(PROMPTS[:2], long, [0, 0])
+    assert found == [plain_greedy(model, p, 150, FORBIDDEN) for p in PROMPTS[:2]]
+    assert max(len(g.ids) for g in found) == 150
+
+
 def test_rows_stop_at_different_times_and_the_rest_is_not_disturbed():
     found = a_generator().generate(PROMPTS * 8, TOP_K, range(48))
     assert {g.is_finished for g in found} == {True, False}
