@@ -75,6 +75,19 @@ def evaluation(
     )
 
 
+def metric_strings(found: Evaluation) -> dict[str, str]:
+    """Return the metrics as a report carries them: `0.930 [0.900, 0.950]`."""
+    return {name: _metric_string(metric) for name, metric in found.metrics.items()}
+
+
+def _metric_string(metric: MetricValue) -> str:
+    if metric.value is None:
+        return "-"
+    if metric.lower is None or metric.upper is None:
+        return f"{metric.value:.3f}"
+    return f"{metric.value:.3f} [{metric.lower:.3f}, {metric.upper:.3f}]"
+
+
 def _sweep(measured: Measured, model: int, scorer: Scorer, seed: int) -> Sweep:
     attribute = measured.schema.scale(scorer.attribute)
     levels = range(attribute.min, attribute.max + 1)

@@ -13,15 +13,16 @@ from typing import Any, Final
 
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.config import StageConfig
-from steerlm_jobs.contract.errors import BadConfigError, BadInputError, ExitCode
-from steerlm_jobs.contract.evaluation import ApmFigures, Evaluation
-from steerlm_jobs.contract.gates import decide_gates, unknown_gate_metric
+from steerlm_jobs.contract.errors import BadInputError, ExitCode
+from steerlm_jobs.contract.evaluation import ApmFigures
+from steerlm_jobs.contract.gates import decide_gates
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.contract.recipes import EvaluateRecipe
 from steerlm_jobs.contract.report import Report
 from steerlm_jobs.data.conversations import Conversation, Role, Turn
 from steerlm_jobs.evaluation.answers import MeasuredAnswer
-from steerlm_jobs.evaluation.figures import Measured, Subject, evaluation
+from steerlm_jobs.evaluation.checks import check_names
+from steerlm_jobs.evaluation.figures import Measured, Subject, evaluation, metric_strings
 from steerlm_jobs.evaluation.page.facts import PageFacts, curve_of, levels_of
 from steerlm_jobs.evaluation.page.render import report_page
 from steerlm_jobs.evaluation.prompts import chunk_rows, evaluation_prompts
@@ -70,35 +71,13 @@ def run(context: StageContext) -> Report:
         InterruptedStageError: Asked to stop; finished chunks stay.
     """
     recipe = _recipe(context.config)
+    check_names(recipe, context.config.execution.gates)
     schema = read_schema(_reader(context, StageKind.TRAIN_APM).folder())
-    scorers = all_scorers(schema, _checked(context.config, recipe).meters)
+    scorers = all_scorers(schema, recipe.meters)
     work = _work(context, recipe, schema)
     chunks = ChunkStore(context.config)
     _write_missing(context, recipe, work, chunks)
     return _sealed(context, recipe, work, scorers, chunks)
-
-
-def _checked(config: StageConfig, recipe: EvaluateRecipe) -> EvaluateRecipe:
-    """Return the recipe if its gates and meters name what the run has.
-
-    Attributes are those of the run, the optional ones that were left out included: a gate on one
-    of these fails, but is no mistake.
-
-    Raises:
-        BadConfigError: One names something else.
-    """
-    meters = [meter.name for meter in recipe.meters]
-    for gate in config.execution.gates:
-        problem = unknown_gate_metric(gate.metric, recipe.targets, meters)
-        if problem:
-            msg = f"evaluate.gates: {problem}"
-            raise BadConfigError(msg)
-    for meter in recipe.meters:
-        if meter.attribute not in recipe.targets:
-            names = ", ".join(recipe.targets)
-            msg = f"evaluate.meters: {meter.name} measures {meter.attribute!r}, not one of {names}"
-            raise BadConfigError(msg)
-    return recipe
 
 
 def _work(context: StageContext, recipe: EvaluateRecipe, schema: Schema) -> _Work:
@@ -260,7 +239,7 @@ def _sealed(
         fingerprint=context.config.fingerprint,
         digest=writer.commit().digest,
         gates=gates,
-        metrics=_short(found),
+        metrics=metric_strings(found),
     )
 
 
@@ -275,19 +254,6 @@ def _arranged(work: _Work, answers: Sequence[MeasuredAnswer]) -> Measured:
         for stage, model in zip(work.stages, work.models, strict=True)
     )
     return Measured(work.schema, work.plan, subjects, arranged)
-
-
-def _short(found: Evaluation) -> dict[str, str]:
-    """Return the metrics as the report's strings: value and interval."""
-    return {name: _figure(m.value, m.lower, m.upper) for name, m in found.metrics.items()}
-
-
-def _figure(value: float | None, lower: float | None, upper: float | None) -> str:
-    if value is None:
-        return "-"
-    if lower is None or upper is None:
-        return f"{value:.3f}"
-    return f"{value:.3f} [{lower:.3f}, {upper:.3f}]"
 
 
 def _human_levels(context: StageContext) -> dict[str, dict[int, int]]:
