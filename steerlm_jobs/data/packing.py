@@ -1,5 +1,6 @@
 """Packing: which conversations share a row. Pure, and the same for the same lengths."""
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 
 
@@ -12,19 +13,18 @@ def best_fit_decreasing(lengths: Sequence[int], capacity: int) -> list[list[int]
         ValueError: A length is above the capacity.
     """
     bins: list[list[int]] = []
-    room: list[int] = []
+    rooms: list[tuple[int, int]] = []  # (tokens left, bin), sorted: the fullest that fits is next
     for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
         length = lengths[index]
         if length > capacity:
             msg = f"a length of {length} does not fit into {capacity}"
             raise ValueError(msg)
-        fitting = [b for b, left in enumerate(room) if left >= length]
-        if fitting:
-            chosen = min(fitting, key=lambda b: (room[b], b))
+        place = bisect_left(rooms, (length, 0))
+        if place < len(rooms):
+            room, chosen = rooms.pop(place)
         else:
-            chosen = len(bins)
+            room, chosen = capacity, len(bins)
             bins.append([])
-            room.append(capacity)
         bins[chosen].append(index)
-        room[chosen] -= length
+        insort(rooms, (room - length, chosen))
     return bins

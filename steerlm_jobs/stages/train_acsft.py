@@ -30,6 +30,7 @@ from steerlm_jobs.models.loading import (
     write_json,
 )
 from steerlm_jobs.models.lora import add_adapters, merged, save_adapter, trained_parameters
+from steerlm_jobs.models.model_card import write_model_card
 from steerlm_jobs.models.steerlm_json import load_schema_file, write_steerlm_json
 from steerlm_jobs.models.target_logits import TargetLogits
 from steerlm_jobs.process.context import StageContext
@@ -127,12 +128,15 @@ def run(context: StageContext) -> Report:
     history = train(task, engine, context, writer.telemetry / "curves.jsonl")
     _write_model(writer.content, model, inputs, recipe, context)
     _write_training(writer.content, history, steps, inputs, layout)
+    metrics = _metrics(history, len(examples))
+    sources = sorted({e.source for e in examples})
+    write_model_card(writer.content, "acsft", inputs.schema, sources, metrics)
     sealed = writer.commit()
     return Report(
         exit_code=ExitCode.OK,
         fingerprint=context.config.fingerprint,
         digest=sealed.digest,
-        metrics=_metrics(history, len(examples)),
+        metrics=metrics,
     )
 
 

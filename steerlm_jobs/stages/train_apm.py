@@ -29,6 +29,7 @@ from steerlm_jobs.models.loading import (
     write_json,
 )
 from steerlm_jobs.models.lora import add_adapters, merged, save_adapter, trained_parameters
+from steerlm_jobs.models.model_card import write_model_card
 from steerlm_jobs.models.steerlm_json import load_schema_file, write_steerlm_json
 from steerlm_jobs.process.context import StageContext
 from steerlm_jobs.store.artifacts import ArtifactReader, ArtifactWriter
@@ -113,12 +114,15 @@ def run(context: StageContext) -> Report:
     figures = _figures(objective, task.validation, layout, engine, inputs.schema, means_A)
     _write_model(writer.content, apm, inputs, recipe, context)
     _write_training(writer.content, history, steps, inputs, layout, figures)
+    metrics = _metrics(history, figures)
+    sources = sorted({e.source for e in examples})
+    write_model_card(writer.content, "apm", inputs.schema, sources, metrics)
     sealed = writer.commit()
     return Report(
         exit_code=ExitCode.OK,
         fingerprint=context.config.fingerprint,
         digest=sealed.digest,
-        metrics=_metrics(history, figures),
+        metrics=metrics,
     )
 
 

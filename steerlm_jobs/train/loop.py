@@ -70,6 +70,7 @@ class _Run(Generic[E]):
     ) -> None:
         self._task, self._engine, self._context = task, engine, context
         self._curves = curves
+        self._validation = micro_batches(task.validation, task.layout)
         self._checkpoints = CheckpointStore(context.config, context.scratch)
         self._state = TrainingState(History())
         self._saved_at = monotonic_seconds()
@@ -118,7 +119,7 @@ class _Run(Generic[E]):
         if not task.validation or (self.step % task.evaluation_every_steps and not is_last):
             return
         self._context.progress.update(activity="validating")
-        loss = mean_loss(task.objective, task.validation, task.layout, self._engine)
+        loss = mean_loss(task.objective, self._validation, self._engine)
         if self._state.history.add_validation(loss):
             self._state.best_weights = self._engine.weights()
         self._context.progress.update(activity="training")
@@ -179,13 +180,11 @@ class _Run(Generic[E]):
 
 
 @torch.no_grad()
-def mean_loss(
-    objective: Objective[E], examples: Sequence[E], layout: Layout, engine: Engine
-) -> float:
-    """Return the mean loss per term over all examples."""
+def mean_loss(objective: Objective[E], batches: Sequence[MicroBatch[E]], engine: Engine) -> float:
+    """Return the mean loss per term over all examples of the batches."""
     engine.set_training(False)  # as nn.Module.train
     total = 0.0
-    for batch in micro_batches(examples, layout):
+    for batch in batches:
         with engine.precision():
             total += objective.loss_sum(batch, engine.device).item()
-    return total / max(1, total_weight(examples))
+    return total / max(1, sum(total_weight(batch.examples) for batch in batches))

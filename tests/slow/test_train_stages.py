@@ -9,6 +9,7 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from steerlm_jobs.contract.config import StageInput
 from steerlm_jobs.contract.errors import BadConfigError, DivergedError, InterruptedStageError
+from steerlm_jobs.data.template import render_text, scoring_segments
 from steerlm_jobs.models.apm import load_apm, score_conversations
 from steerlm_jobs.models.marking import row_parameters
 from steerlm_jobs.stages import train_acsft, train_apm
@@ -143,6 +144,30 @@ def test_a_learning_rate_that_explodes_is_divergence_with_exit_code_12(tmp_path,
     with pytest.raises(DivergedError, match=r"lower training\.learningRate") as caught:
         run(world, *getattr(world, kind)(learning_rate=1e30))
     assert caught.value.exit_code == 12
+
+
+def test_the_snippet_of_the_apms_card_scores_as_we_do(world):
+    """The snippet is executed as it stands there."""
+    folder = world.content(run(world, *world.apm())[0])
+    card = (folder / "README.md").read_text()
+    apm, tokenizer, schema = load_apm(folder)
+    conversation = render_text(scoring_segments(THREE_TURNS, 5)).removesuffix("<extra_id_2>")
+    names = {"folder": str(folder), "conversation": conversation}
+    exec(card.split("```python\n")[1].split("```")[0], names)  # noqa: S102  # our own card
+    ours = score_conversations(apm, tokenizer, schema, [THREE_TURNS], 128)[0][2]
+    theirs = [
+        a.min + v * (a.max - a.min)
+        for a, v in zip(schema.attributes, names["scores"].tolist(), strict=True)
+    ]
+    assert list(ours.values()) == pytest.approx(theirs, abs=1e-4)
+
+
+def test_the_snippet_of_the_acsfts_card_runs(world, capsys):
+    folder = world.content(run(world, *world.acsft())[0])
+    card = (folder / "README.md").read_text()
+    exec(card.split("```python\n")[1].split("```")[0], {"folder": str(folder)})  # noqa: S102  # our own card
+    assert "quality:4,humor:0\n" in capsys.readouterr().out
+    assert str(folder) not in card
 
 
 def test_a_length_beyond_the_models_is_refused(world):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from steerlm_jobs.contract.errors import DivergedError, InterruptedStageError
+from steerlm_jobs.train.batches import micro_batches
 from steerlm_jobs.train.loop import mean_loss, train
 from steerlm_jobs.train.objectives import AcsftObjective
 from tests.unit.train.builders import (
@@ -91,7 +92,8 @@ def test_the_best_weights_are_left_in_the_engine(tmp_path):
     fresh = an_engine(objective, TRAINING)
     fresh.load_weights(engine.weights())
     task = a_task(objective, TRAINING)
-    assert mean_loss(objective, task.validation, task.layout, fresh) == pytest.approx(best)
+    batches = micro_batches(task.validation, task.layout)
+    assert mean_loss(objective, batches, fresh) == pytest.approx(best)
 
 
 def test_two_bad_steps_are_skipped_and_counted(tmp_path):
