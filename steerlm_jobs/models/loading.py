@@ -22,8 +22,8 @@ from transformers import (
 
 from steerlm_jobs.contract.errors import BadConfigError
 
-transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # no types in transformers
+transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # no types in transformers
 
 ANY_DTYPE: Final = "auto"
 """The dtype that the folder's weights have."""
@@ -33,7 +33,7 @@ _LEGAL_FILES: Final = ("LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE
 
 def output_layer(model: PreTrainedModel) -> nn.Linear | None:
     """Return what turns hidden states into logits; None: a backbone has none."""
-    found: nn.Linear | None = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    found: nn.Linear | None = model.get_output_embeddings()  # type: ignore[no-untyped-call]  # no types in transformers
     return found
 
 
@@ -50,7 +50,7 @@ def fast_tokenizer(backend: Tokenizer, names: Mapping[str, str]) -> PreTrainedTo
         backend: The tokenizer.
         names: Special tokens by role: `bos_token`, `eos_token`, `unk_token`, `pad_token`.
     """
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # no types in transformers
         tokenizer_object=backend, **names
     )
 

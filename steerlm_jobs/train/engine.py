@@ -80,7 +80,7 @@ class PlainEngine:
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradient of a micro-batch, in fp32 as the weights are."""
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
 
     def update(self, factor: float) -> float:
         """Clip and update; see `Engine.update`."""

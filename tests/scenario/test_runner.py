@@ -130,7 +130,7 @@ def test_run_ends_the_same_wherever_the_shell_is_killed(first_kill: int):
         host, file = MemoryHost(Store()), MemoryStatus()
         countdown = [kill_at]
         try:
-            shell(run, host, file, wrap=lambda target: Killing(target, countdown))  # noqa: B023
+            shell(run, host, file, wrap=lambda target: Killing(target, countdown))  # noqa: B023  # called within the loop's turn
         except ShellKilledError:
             host.lose_all()
             status = shell(run, host, file)
@@ -147,7 +147,7 @@ def test_shell_that_is_killed_over_and_over_still_ends():
     for _ in range(1000):
         countdown = [60]
         try:
-            status = shell(run, host, file, wrap=lambda target: Killing(target, countdown))  # noqa: B023
+            status = shell(run, host, file, wrap=lambda target: Killing(target, countdown))  # noqa: B023  # called within the loop's turn
         except ShellKilledError:
             host.lose_all()
             continue

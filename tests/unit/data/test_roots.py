@@ -64,7 +64,7 @@ def test_what_has_not_changed_is_not_read_again(tmp_path):
     digests.remember()
     root = Root.at(str(folder))
     counting = Counting(root.store)
-    again = RootDigests(store).of(Root(root.uri, counting, root.files))  # type: ignore[arg-type]
+    again = RootDigests(store).of(Root(root.uri, counting, root.files))  # type: ignore[arg-type]  # a counting stand-in
     assert (again, counting.num_opened) == (first, 0)
     a_folder(folder, b_jsonl="z")
     assert RootDigests(store).of(Root.at(str(folder))) != first

@@ -35,8 +35,8 @@ def _diverge(_context: StageContext) -> Report:
 
 
 def _full_disk(_context: StageContext) -> Report:
-    if os.path.exists("/dev/full"):  # noqa: PTH110
-        with open("/dev/full", "wb", buffering=0) as file:  # noqa: PTH123
+    if os.path.exists("/dev/full"):  # noqa: PTH110  # a device, no path of ours
+        with open("/dev/full", "wb", buffering=0) as file:  # noqa: PTH123  # unbuffered, on purpose
             file.write(b"x")
     raise OSError(errno.ENOSPC, "No space left on device")
 
