@@ -1,27 +1,35 @@
 """The table that says whether the model steers: requested level against measured level."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from rich.table import Table
 
 from steerlm_jobs.contract.evaluation import Evaluation, LevelRow, Sweep
 from steerlm_jobs.contract.gates import MetricValue
+from steerlm_jobs.contract.recipes import Meter
+
+_TEXT_METERS: Final = frozenset(meter.value.casefold() for meter in Meter)
+_STAND_IN: Final = Meter.WORDS.value.casefold()
+"""Shown for an attribute that the spec has no meter for. The page shows all text meters."""
 
 
 def steering_table(evaluation: Evaluation) -> Table:
     """Return a row for each attribute and scorer of the final model, others at their target."""
-    sweeps = [
-        sweep
-        for sweep in evaluation.sweeps
-        if sweep.model == evaluation.final_model and sweep.others == "Target"
-    ]
+    sweeps = _shown(
+        [
+            sweep
+            for sweep in evaluation.sweeps
+            if sweep.model == evaluation.final_model and sweep.others == "Target"
+        ]
+    )
     levels = sorted({row.level for sweep in sweeps for row in sweep.levels})
     table = Table(title=f"Asked for a level, measured in the answers of {evaluation.final_model}")
-    table.add_column("attribute")
+    table.add_column("attribute", no_wrap=True)
     table.add_column("measured by")
     for level in levels:
         table.add_column(str(level), justify="right")
-    table.add_column("Spearman [95 %]", justify="right")
+    table.add_column("Spearman [95 %]", justify="right", no_wrap=True)
     for sweep in _by_attribute(sweeps, evaluation.attributes):
         measured = {row.level: row for row in sweep.levels}
         table.add_row(
@@ -51,6 +59,17 @@ def _mean(row: LevelRow | None) -> str:
     if row is None:
         return ""
     return f"{row.mean:.2f}" if row.is_trained else f"{row.mean:.2f}*"
+
+
+def _shown(sweeps: list[Sweep]) -> list[Sweep]:
+    """Return the sweeps by the spec's own meters and the APM; by words where there is no meter."""
+    measured = {s.attribute for s in sweeps if s.is_independent and s.scorer not in _TEXT_METERS}
+    return [
+        sweep
+        for sweep in sweeps
+        if sweep.scorer not in _TEXT_METERS
+        or (sweep.scorer == _STAND_IN and sweep.attribute not in measured)
+    ]
 
 
 def _by_attribute(sweeps: Iterable[Sweep], attributes: tuple[str, ...]) -> list[Sweep]:
