@@ -21,6 +21,11 @@ def stage_seconds(record: StageStatus) -> float | None:
     return (record.completion_time - record.start_time).total_seconds()
 
 
+def why(record: StageStatus) -> str:
+    """Return why a stage is in its state, for people."""
+    return record.message or (record.reason.value if record.reason is not None else "unknown")
+
+
 class Watcher:
     """Turns passes into lines: one when a stage starts, one when it ends or is tried again."""
 
@@ -63,9 +68,9 @@ def _lines(record: StageStatus, observed: Observed, *, has_bars: bool) -> tuple[
         case StageState.SUCCEEDED | StageState.CACHED:
             return (_done_line(record), *_notes(record, observed))
         case StageState.RETRYING:
-            return (f"{record.name}: {_why(record)}; will be tried again",)
+            return (f"{record.name}: {why(record)}; will be tried again",)
         case StageState.FAILED:
-            return (f"{record.name}: failed: {_why(record)}", *_notes(record, observed))
+            return (f"{record.name}: failed", *_notes(record, observed))
         case _:
             return ()
 
@@ -75,10 +80,6 @@ def _done_line(record: StageStatus) -> str:
     if record.state is StageState.CACHED:
         return f"{record.name}: cached"
     return f"{record.name}: done" + ("" if seconds is None else f" in {seconds:.1f} s")
-
-
-def _why(record: StageStatus) -> str:
-    return record.message or (record.reason.value if record.reason is not None else "unknown")
 
 
 def _notes(record: StageStatus, observed: Observed) -> tuple[str, ...]:

@@ -39,6 +39,10 @@ def main() -> None:
     except LocalError as error:
         print(f"steerlm: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:  # a full disk, a folder that may not be written
+        name = f"{error.filename}: " if error.filename else ""
+        print(f"steerlm: {name}{error.strerror or error}", file=sys.stderr)
+        sys.exit(ExitCode.STORE_UNAVAILABLE)
     except InvalidRunError as error:
         for problem in error.problems:
             print(f"steerlm: {problem}", file=sys.stderr)

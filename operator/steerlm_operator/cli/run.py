@@ -1,5 +1,6 @@
 """`steerlm run`: a whole run on this machine."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,12 +9,13 @@ from rich.console import Console
 
 from steerlm_jobs.contract.gates import decide_gates
 from steerlm_operator.api.loading import load_run
+from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.status import Phase, RunStatus, StageState
 from steerlm_operator.api.unused import unused_fields
 from steerlm_operator.cli.dry_run import print_dry_run
 from steerlm_operator.cli.figures import evaluation_of, print_evaluation, print_gates, print_paths
-from steerlm_operator.cli.live import Watcher, stage_seconds
+from steerlm_operator.cli.live import Watcher, stage_seconds, why
 from steerlm_operator.cli.sources import overrides_of, read_text
 from steerlm_operator.core.configs import gates
 from steerlm_operator.local.attempts import attempt_log
@@ -80,6 +82,12 @@ def _run(console: Console, wanted: SteerLMRun, root: Path) -> int:
     with Watcher(console) as watcher:
         status = run_here(wanted, root, watcher.show)
     _print_end(console, wanted, status, root)
+    for record in status.stages:
+        if record.state is StageState.FAILED:
+            log = attempt_log(root, record)
+            print(f"steerlm: {record.name}: {why(record)} (log: {log})", file=sys.stderr)
+        elif record.reason is Reason.GATE_FAILED:
+            print(f"steerlm: failed gate: {record.message}", file=sys.stderr)
     return exit_code(status)
 
 
@@ -100,9 +108,7 @@ def _print_end(console: Console, wanted: SteerLMRun, status: RunStatus, root: Pa
         f"{status.phase.value.lower()}: {status.progress} stages, {total:.0f} s", highlight=False
     )
     print_paths(console, status, root)
-    for record in status.stages:
-        if record.state is StageState.FAILED:
-            log = attempt_log(root, record)
-            console.print(f"log: {log}", highlight=False, markup=False, soft_wrap=True)
     if status.phase is Phase.SUSPENDED:
-        console.print("run the same command again to go on from here", highlight=False)
+        line = "run the same command again to go on from here"
+        suspended = "spec.suspend is true: nothing runs"
+        console.print(suspended if wanted.spec.suspend else line, highlight=False)
