@@ -232,3 +232,24 @@ def test_terminated_spec_runs_nothing_and_ends_stopped():
     host = MemoryHost(Store())
     status = shell(a_run(shutdown="Terminate"), host, MemoryStatus())
     assert (status.phase, host.launched) == (Phase.STOPPED, [])
+
+
+def test_retry_that_ignores_the_cache_makes_its_stage_and_all_later_ones_anew():
+    host, file = MemoryHost(Store()), MemoryStatus()
+    first = shell(a_run(), host, file)
+    host.launched.clear()
+    retry = {"count": 1, "fromStage": "train-acsft-1", "ignoreCache": True}
+    second = shell(a_run(retry=retry), host, file)
+    assert host.launched == [("prepare", 2), ("train-acsft-1", 2), ("evaluate", 2)]
+    kept = digests(first).items() & digests(second).items()
+    assert len(kept) == 6
+
+
+def test_more_iterations_make_only_what_is_new():
+    host, file = MemoryHost(Store()), MemoryStatus()
+    shell(a_run(iterations=1), host, file)
+    host.launched.clear()
+    status = shell(a_run(iterations=2), host, file)
+    new = ["prepare", "sample-2", "annotate-2", "train-acsft-2", "evaluate"]
+    assert [stage for stage, _ in host.launched] == new
+    assert (status.progress, status.iterations_completed) == ("11/11", 2)
