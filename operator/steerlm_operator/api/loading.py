@@ -1,5 +1,6 @@
 """From YAML text to a `SteerLMRun`, or to all that is wrong with it. Pure."""
 
+import copy
 import difflib
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -42,11 +43,46 @@ def load_run(
         run = SteerLMRun.model_validate(document.value)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        raise InvalidRunError(_in_order(_translated(document, details), document)) from error
-    broken = (*broken_rules(run), *unsupported(run))
+        found = [document.problem(_location(d), _message(d)) for d in details]
+        found += _broken_elsewhere(document, [_location(d) for d in details])
+        raise InvalidRunError(_in_order(found)) from error
+    broken = _broken(document, run)
     if broken:
-        raise InvalidRunError([document.problem(at, message) for at, message in broken])
+        raise InvalidRunError(_in_order(broken))
     return run
+
+
+def _broken(document: Document, run: SteerLMRun) -> list[Problem]:
+    found = (*broken_rules(run), *unsupported(run))
+    return [document.problem(at, message) for at, message in found]
+
+
+def _broken_elsewhere(document: Document, wrong: list[Location]) -> list[Problem]:
+    """Return the rules that what is left of a document breaks, without its wrong fields.
+
+    So that a mistyped number does not hide a mistyped gate. Nothing, if too little is left.
+    """
+    rest = copy.deepcopy(document.value)
+    for location in sorted(wrong, key=len, reverse=True):
+        _remove(rest, location)
+    try:
+        run = SteerLMRun.model_validate(rest)
+    except ValidationError:
+        return []
+    return _broken(document, run)
+
+
+def _remove(value: Any, location: Location) -> None:  # Any: YAML
+    """Take a field out of a document; list items stay, or later ones would change their place."""
+    for part in location[:-1]:
+        if isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        elif isinstance(value, dict) and part in value:
+            value = value[part]
+        else:
+            return
+    if isinstance(value, dict):
+        value.pop(location[-1], None)
 
 
 def _name_sources(value: dict[str, Any]) -> None:
@@ -63,11 +99,7 @@ def _name_sources(value: dict[str, Any]) -> None:
                 source["name"] = file.split(".")[0][:40]
 
 
-def _translated(document: Document, details: list[ErrorDetails]) -> list[Problem]:
-    return [document.problem(_location(d), _message(d)) for d in details]
-
-
-def _in_order(problems: list[Problem], document: Document) -> list[Problem]:
+def _in_order(problems: list[Problem]) -> list[Problem]:
     def line(problem: Problem) -> tuple[int, str]:
         number = problem.place.rpartition(":")[2]
         return (int(number) if number.isdigit() else 0, problem.path)

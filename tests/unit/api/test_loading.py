@@ -46,6 +46,15 @@ def test_all_errors_come_at_once_with_their_lines():
     ]
 
 
+def test_a_wrong_type_does_not_hide_a_broken_rule():
+    text = GOOD.replace("{name: humor}", "{name: humor, target: 7}") + "  seed: soon\n"
+    assert problems(text) == [
+        "run.yaml:8: spec.attributes[1].target: is 7, outside 0..4 of humor",
+        "run.yaml:12: spec.seed: is 'soon': input should be a valid integer, "
+        "unable to parse string as an integer",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
