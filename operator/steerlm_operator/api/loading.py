@@ -75,12 +75,10 @@ def _broken_elsewhere(document: Document, wrong: list[Location]) -> list[Problem
 def _remove(value: Any, location: Location) -> None:  # Any: YAML
     """Take a field out of a document; list items stay, or later ones would change their place."""
     for part in location[:-1]:
-        if isinstance(value, list) and isinstance(part, int) and part < len(value):
+        try:
             value = value[part]
-        elif isinstance(value, dict) and part in value:
-            value = value[part]
-        else:
-            return
+        except (KeyError, IndexError, TypeError):
+            return  # the field around it is wrong itself
     if isinstance(value, dict):
         value.pop(location[-1], None)
 
