@@ -7,12 +7,10 @@ step, so that rows of a micro-batch are about equally long. Lengths are lognorma
 conversations are.
 """
 
-import json
-import statistics
-
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from benchmarks.frame import Result
 from steerlm_jobs.contract.recipes import Training
 from steerlm_jobs.models.target_logits import TargetLogits
 from steerlm_jobs.store.clock import monotonic_seconds
@@ -42,21 +40,15 @@ def main() -> None:
         )
         for _ in range(_REPEATS)
     ]
-    ratios = [one / other for one, other in pairs]
-    print(_line([one for one, _other in pairs], ratios))
-
-
-def _line(speeds: list[float], ratios: list[float]) -> str:
-    value = {
-        "name": "packing",
-        "value": round(statistics.median(speeds)),
-        "unit": "real tokens/s",
-        "against": "padding, sorted by length within a step",
-        "ratio": round(statistics.median(ratios), 3),
-        "target": _TARGET_RATIO,
-        "spread": [round(min(ratios), 3), round(max(ratios), 3)],
-    }
-    return json.dumps(value)
+    result = Result(
+        name="packing",
+        unit="real tokens/s",
+        against="padding, sorted by length within a step",
+        target=_TARGET_RATIO,
+        values=[one for one, _other in pairs],
+        rivals=[other for _one, other in pairs],
+    )
+    print(result.line())
 
 
 def _model() -> tuple[AcsftObjective, PlainEngine]:

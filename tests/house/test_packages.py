@@ -35,7 +35,8 @@ def test_importing_the_operator_loads_nothing_heavy(module: str) -> None:
 
 def test_the_contract_needs_pydantic_only() -> None:
     loaded = run_python(
-        "import steerlm_jobs.contract.config, steerlm_jobs.contract.report, sys; print(*sys.modules)"
+        "import steerlm_jobs.contract.config, steerlm_jobs.contract.report, sys; "
+        "print(*sys.modules)"
     )
     assert not {"yaml", "rich", "typer", "numpy", "fsspec", "torch"} & set(loaded.split())
 
