@@ -11,6 +11,7 @@ from rich.text import Text
 
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_operator.cli.status import read_status
+from steerlm_operator.cli.terminal import stdout_console
 from steerlm_operator.local.artifacts import record_of
 from steerlm_operator.local.commands import program_output, require_jobs
 from steerlm_operator.local.errors import WorkdirError
@@ -46,7 +47,7 @@ def ask(
     for option, values in (("--set", labels), ("--against", against)):
         for value in values:
             arguments += [option, value]
-    console = Console()
+    console = stdout_console()
     with Console(stderr=True).status("loading the model"):
         output = program_output(arguments)
     if as_json:

@@ -11,7 +11,7 @@ from steerlm_jobs.contract.evaluation import Evaluation
 from steerlm_jobs.contract.gates import GateResult
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_operator.api.status import RunStatus
-from steerlm_operator.cli.steering import has_untrained, interval, steering_table
+from steerlm_operator.cli.steering import has_untrained, interval, shown_sweeps, steering_table
 from steerlm_operator.local.artifacts import artifact_file, model_folder, record_of
 
 
@@ -45,6 +45,8 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
             soft_wrap=True,
         )
     console.print(steering_table(evaluation))
+    if any(not sweep.is_independent for sweep in shown_sweeps(evaluation)):
+        console.print("apm made the training labels: it is no independent judge", highlight=False)
     if has_untrained(evaluation):
         console.print("* too few training examples of this level", highlight=False)
     for warning in evaluation.warnings:
@@ -82,7 +84,7 @@ def print_paths(console: Console, status: RunStatus, workdir: Path) -> None:
 def _ask_command(status: RunStatus, workdir: Path) -> str:
     """Return a command that asks for the top and the bottom of the attribute that steers best."""
     evaluation = evaluation_of(status)
-    sweeps = [] if evaluation is None else [s for s in evaluation.sweeps if len(s.levels) > 1]
+    sweeps = [] if evaluation is None else shown_sweeps(evaluation)
     words = ["steerlm", "ask", str(workdir), "Tell me about cats."]
     if sweeps:
         best = max(sweeps, key=lambda sweep: abs(sweep.spearman.value or 0.0))

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from steerlm_operator.cli.figures import evaluation_of, print_evaluation, report_path
 from steerlm_operator.cli.status import read_status
+from steerlm_operator.cli.terminal import stdout_console
 from steerlm_operator.local.errors import WorkdirError
 
 
@@ -29,7 +29,7 @@ def report(
     if evaluation is None:
         msg = f"{workdir}: not evaluated yet ({found.phase.value}, {found.progress} stages)"
         raise WorkdirError(msg)
-    console = Console()
+    console = stdout_console()
     print_evaluation(console, evaluation)
     if page is None:
         return

@@ -17,6 +17,7 @@ from steerlm_operator.cli.dry_run import print_dry_run
 from steerlm_operator.cli.figures import evaluation_of, print_evaluation, print_gates, print_paths
 from steerlm_operator.cli.live import Watcher, stage_seconds, why
 from steerlm_operator.cli.sources import overrides_of, read_text
+from steerlm_operator.cli.terminal import stdout_console
 from steerlm_operator.core.configs import gates
 from steerlm_operator.local.attempts import attempt_log
 from steerlm_operator.local.commands import require_jobs
@@ -57,7 +58,7 @@ def run(
     steerlm run my.yaml --dry-run
     """
     wanted = load_file(file, changes)
-    console = Console()
+    console = stdout_console()
     _print_unused(console, wanted)
     require_jobs()
     root = workdir or Path("runs") / wanted.metadata.name

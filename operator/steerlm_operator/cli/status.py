@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from steerlm_operator.api.status import RunStatus, StageStatus
 from steerlm_operator.cli.live import stage_seconds
+from steerlm_operator.cli.terminal import stdout_console
 from steerlm_operator.local.errors import WorkdirError
 from steerlm_operator.local.workdir import Workdir
 
@@ -29,7 +29,7 @@ def status(
     if as_json:
         print(found.model_dump_json(by_alias=True, exclude_none=True, indent=2))
         return
-    console = Console()
+    console = stdout_console()
     console.print(f"{workdir}: {found.phase.value}, {found.progress} stages", highlight=False)
     console.print(_table(found))
     for record in found.stages:

@@ -1,8 +1,8 @@
 """The table that says whether the model steers: requested level against measured level."""
 
-from collections.abc import Iterable
 from typing import Final
 
+from rich import box
 from rich.table import Table
 
 from steerlm_jobs.contract.evaluation import Evaluation, LevelRow, Sweep
@@ -16,29 +16,52 @@ _STAND_IN: Final = Meter.WORDS.value.casefold()
 
 def steering_table(evaluation: Evaluation) -> Table:
     """Return a row for each attribute and scorer of the final model, others at their target."""
-    sweeps = _shown(
-        [
-            sweep
-            for sweep in evaluation.sweeps
-            if sweep.model == evaluation.final_model and sweep.others == "Target"
-        ]
-    )
+    sweeps = shown_sweeps(evaluation)
     levels = sorted({row.level for sweep in sweeps for row in sweep.levels})
-    table = Table(title=f"Asked for a level, measured in the answers of {evaluation.final_model}")
+    table = Table(
+        title=f"asked for a level, measured in the answers of {evaluation.final_model}",
+        box=box.SIMPLE_HEAD,  # eight columns of numbers fit into 80 characters
+        padding=(0, 1, 0, 0),
+    )
     table.add_column("attribute", no_wrap=True)
-    table.add_column("measured by")
+    table.add_column("measured by", no_wrap=True)
     for level in levels:
-        table.add_column(str(level), justify="right")
+        table.add_column(str(level), justify="right", no_wrap=True)
     table.add_column("Spearman [95 %]", justify="right", no_wrap=True)
-    for sweep in _by_attribute(sweeps, evaluation.attributes):
+    for sweep in sweeps:
         measured = {row.level: row for row in sweep.levels}
         table.add_row(
             sweep.attribute,
-            sweep.scorer if sweep.is_independent else f"{sweep.scorer} (made the labels)",
+            sweep.scorer,
             *(_mean(measured.get(level)) for level in levels),
             interval(sweep.spearman),
         )
     return table
+
+
+def shown_sweeps(evaluation: Evaluation) -> list[Sweep]:
+    """Return the sweeps of the final model that a table has room for, independent scorers first.
+
+    The text meters are left to the page, but for words where the spec has no meter.
+    """
+    sweeps = [
+        sweep
+        for sweep in evaluation.sweeps
+        if sweep.model == evaluation.final_model and sweep.others == "Target"
+    ]
+    metered = {s.attribute for s in sweeps if s.is_independent and s.scorer not in _TEXT_METERS}
+    return sorted(
+        (
+            sweep
+            for sweep in sweeps
+            if sweep.scorer not in _TEXT_METERS
+            or (sweep.scorer == _STAND_IN and sweep.attribute not in metered)
+        ),
+        key=lambda sweep: (
+            evaluation.attributes.index(sweep.attribute),
+            not sweep.is_independent,
+        ),
+    )
 
 
 def interval(metric: MetricValue) -> str:
@@ -52,7 +75,7 @@ def interval(metric: MetricValue) -> str:
 
 def has_untrained(evaluation: Evaluation) -> bool:
     """Return True if a level of the table is marked as not trained."""
-    return any(not row.is_trained for sweep in evaluation.sweeps for row in sweep.levels)
+    return any(not row.is_trained for sweep in shown_sweeps(evaluation) for row in sweep.levels)
 
 
 def _mean(row: LevelRow | None) -> str:
@@ -70,10 +93,3 @@ def _shown(sweeps: list[Sweep]) -> list[Sweep]:
         if sweep.scorer not in _TEXT_METERS
         or (sweep.scorer == _STAND_IN and sweep.attribute not in measured)
     ]
-
-
-def _by_attribute(sweeps: Iterable[Sweep], attributes: tuple[str, ...]) -> list[Sweep]:
-    return sorted(
-        sweeps,
-        key=lambda sweep: (attributes.index(sweep.attribute), not sweep.is_independent),
-    )
