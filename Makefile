@@ -7,7 +7,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(VENV)/tools/bin/uv
-INSTALL := $(UV) pip install --quiet --python $(BIN)/python
+# Compiled at once: half a minute now, or six seconds at each start where Python may not write beside its modules.
+INSTALL := $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python
 # What `make gen` writes; committed, and compared by `make check`.
 GENERATED := examples/data docs/reference
 FAST := not slow and not cluster and not gpu
