@@ -2,13 +2,13 @@
 
 import sys
 
-from steerlm_jobs.process.allocator import keep_large_buffers
+from steerlm_jobs.process.c_libraries import apply_settings
 from steerlm_jobs.programs.arguments import trains_or_generates
 from steerlm_jobs.programs.logs import log_to_stderr
 from steerlm_jobs.programs.main import main
 
 if __name__ == "__main__":
     if trains_or_generates(sys.argv[1:]):
-        keep_large_buffers()
+        apply_settings()
     log_to_stderr()
     sys.exit(main(sys.argv[1:]))

@@ -52,7 +52,7 @@ class PrepareExecution(Value):
     max_length_tokens: int = 0
     """The longest sequence any stage will ask of the model; 0: not checked."""
     source_lines: dict[str, str] = Field(default_factory=dict)
-    """`FILE:LINE` of each source in the user's YAML, for messages."""
+    """Where each source stands, `spec.data.labelled[0].uri` say, for messages."""
     is_dry_run: bool = False
     """True: digest the roots, look for results, write nothing."""
 

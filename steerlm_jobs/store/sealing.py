@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from steerlm_jobs.contract.config import StageConfig, artifact_uri
-from steerlm_jobs.contract.errors import StoreUnavailableError
+from steerlm_jobs.contract.errors import BadInputError, StoreUnavailableError
 from steerlm_jobs.contract.manifest import (
     MANIFEST_NAME,
     AttemptInfo,
@@ -83,7 +83,7 @@ class ArtifactWriter:
             extra: Content that is stored already, chunks say.
 
         Raises:
-            BadInputError: Another attempt sealed it, but its manifest is damaged.
+            BadInputError: Another attempt sealed it, from other inputs, or with a damaged manifest.
         """
         first = read_manifest(self.uri)
         if first is None:
@@ -94,9 +94,19 @@ class ArtifactWriter:
         else:  # nothing is uploaded: the sealed content may be this very attempt's
             is_first = False
         if not is_first:
+            self._check_inputs(first)
             log.info("artifact %s was sealed by %s already", self.uri, first.attempt.writer)
         self._store.delete(manifests_first(self._store, CHECKPOINTS))
         return Sealed(first.digest, is_first)
+
+    def _check_inputs(self, first: Manifest) -> None:
+        """Refuse a seal made from other inputs: its digest is not the result of this attempt."""
+        if first.inputs != _input_refs(self._config):
+            msg = (
+                f"{self.uri}: sealed already, from other results of the stages before it; "
+                "delete that folder and run again"
+            )
+            raise BadInputError(msg)
 
     def _store_content(self, extra: Sequence[ContentFile]) -> Manifest:
         """Store both folders; return the manifest that would make them exist."""

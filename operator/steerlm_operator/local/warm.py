@@ -68,7 +68,9 @@ class WarmServer:
     def signal(self, identity: str, number: signal.Signals) -> None:
         """Send a signal to the stage, or to all its processes if it is SIGKILL."""
         fork = self._forks[identity]
-        if fork.pid is None:
+        if fork.pid is None and number is signal.SIGKILL:
+            self._kept.kill()  # a server that does not answer would keep the run for ever
+        elif fork.pid is None:
             fork.wants_stop = True
         elif fork.exit_code is None:
             try:

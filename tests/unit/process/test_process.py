@@ -10,7 +10,7 @@ import pytest
 
 from steerlm_jobs.contract.errors import InterruptedStageError
 from steerlm_jobs.contract.report import Progress
-from steerlm_jobs.process import allocator, progress
+from steerlm_jobs.process import c_libraries, progress
 from steerlm_jobs.process.notes import Notes
 from steerlm_jobs.process.progress import ProgressWriter
 from steerlm_jobs.process.stop import StopFlag
@@ -98,16 +98,16 @@ def test_thread_limits_reach_libraries_loaded_later(monkeypatch):
     assert {os.environ[name] for name in THREAD_VARIABLES} == {"3"}
 
 
-def test_the_allocator_settings_are_applied_once(monkeypatch):
+def test_the_c_libraries_settings_are_applied_once(monkeypatch):
     started = []
     monkeypatch.setattr(os, "execve", lambda *given: started.append(given))
-    monkeypatch.setattr(allocator.sys, "platform", "linux")
-    for name in allocator.ALLOCATOR_VARIABLES:
+    monkeypatch.setattr(c_libraries.sys, "platform", "linux")
+    for name in c_libraries.SETTINGS:
         monkeypatch.delenv(name, raising=False)
-    allocator.keep_large_buffers()
+    c_libraries.apply_settings()
     environment = started[0][2]
-    assert allocator.ALLOCATOR_VARIABLES.items() <= environment.items()
-    for name, value in allocator.ALLOCATOR_VARIABLES.items():
+    assert c_libraries.SETTINGS.items() <= environment.items()
+    for name, value in c_libraries.SETTINGS.items():
         monkeypatch.setenv(name, value)
-    allocator.keep_large_buffers()
+    c_libraries.apply_settings()
     assert len(started) == 1
