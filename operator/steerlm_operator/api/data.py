@@ -6,7 +6,14 @@ from pydantic import Field
 
 from steerlm_jobs.contract.recipes import REFERENCE_SYSTEM_PROMPT, DataFormat, Meter
 from steerlm_jobs.contract.values import Value
-from steerlm_operator.api.values import MAX_SOURCES, Fraction, PositiveReal, SourceName, Uri
+from steerlm_operator.api.values import (
+    MAX_SOURCES,
+    Fraction,
+    PositiveReal,
+    SecretName,
+    SourceName,
+    Uri,
+)
 
 
 class ModelSpec(Value):
@@ -14,7 +21,7 @@ class ModelSpec(Value):
 
     base_model_uri: Uri
     """Hugging Face folder: s3://, file://, hf://owner/name; or scratch:tiny, made in seconds."""
-    token_secret_name: str = Field(default="", max_length=253)
+    token_secret_name: SecretName = ""
     """Secret with a hub token for gated models. Cluster only."""
 
 

@@ -1,5 +1,6 @@
 """YAML text as plain values with the line of each, and `--set` changes to them. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -10,6 +11,10 @@ from steerlm_operator.api.problems import InvalidRunError, Location, Problem, do
 
 _NAMING_KEYS: Final = ("name", "metric", "to")
 """What list items are called by, in paths of `--set`."""
+_STEP: Final = re.compile(r"\[([^\]]+)\]|([^.\[\]]+)")
+_MAX_VALUES: Final = 20_000
+_MAX_DEPTH: Final = 50
+_MERGE_TAG: Final = "tag:yaml.org,2002:merge"
 
 
 @dataclass(slots=True)
@@ -29,6 +34,9 @@ class Document:
                 return f"--set {self.overridden[location[:end]]}"
             if location[:end] in self.lines:
                 return f"{self.file_name}:{self.lines[location[:end]]}"
+            for changed, path in self.overridden.items():  # made for what lies below it
+                if changed[:end] == location[:end]:
+                    return f"--set {path}"
         return self.file_name
 
     def problem(self, location: Location, message: str) -> Problem:
@@ -42,40 +50,76 @@ def read_document(text: str, file_name: str) -> Document:
     Raises:
         InvalidRunError: It is no YAML, no mapping, or a key occurs twice.
     """
+    document = Document(file_name, {})
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-        value = yaml.safe_load(text)
+        reader = _Reader(document.lines)
+        document.value = {} if node is None else reader.value(node, ())
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
         problem = Problem(f"{file_name}:{line}", "", f"not YAML: {error.problem or error.context}")
         raise InvalidRunError([problem]) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InvalidRunError([Problem(file_name, "", f"not YAML: {error}")]) from error
-    if not isinstance(value, dict) or node is None:
+        reason = " ".join(str(error).split())
+        raise InvalidRunError([Problem(file_name, "", f"not YAML: {reason}")]) from error
+    if not isinstance(document.value, dict) or node is None:
         problem = Problem(f"{file_name}:1", "", "holds no SteerLMRun: the document is no mapping")
         raise InvalidRunError([problem])
-    document = Document(file_name, value)
-    twice = _lines(node, (), document.lines)
-    if twice:
-        raise InvalidRunError([document.problem(at, "is given twice") for at in twice])
+    if reader.twice:
+        raise InvalidRunError([document.problem(at, "is given twice") for at in reader.twice])
     return document
 
 
-def _lines(node: yaml.Node, at: Location, lines: dict[Location, int]) -> list[Location]:
-    """Fill in the line of each value; return the keys that occur twice."""
-    lines.setdefault(at, node.start_mark.line + 1)
-    twice: list[Location] = []
-    if isinstance(node, yaml.MappingNode):
+class _Reader:
+    """Makes plain values of YAML nodes; what an anchor names is copied wherever it is used.
+
+    Keys are text as written: `on` and `1` stay what they are.
+    """
+
+    def __init__(self, lines: dict[Location, int]) -> None:
+        self.lines = lines
+        self.twice: list[Location] = []
+        self._scalars = yaml.SafeLoader("")
+        self._num_values = 0
+
+    def value(self, node: yaml.Node, at: Location) -> Any:  # Any: YAML
+        self._num_values += 1
+        if self._num_values > _MAX_VALUES:  # anchors can hold a billion in a few lines
+            raise self._wrong(node, f"more than {_MAX_VALUES} values")
+        if len(at) > _MAX_DEPTH:  # or an anchor that holds itself
+            raise self._wrong(node, f"nested deeper than {_MAX_DEPTH}")
+        self.lines.setdefault(at, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, at)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*at, i)) for i, item in enumerate(node.value)]
+        try:
+            return self._scalars.construct_object(node)
+        except ValueError as error:
+            raise self._wrong(node, str(error)) from error
+
+    def _mapping(self, node: yaml.MappingNode, at: Location) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        own: dict[str, Any] = {}
         for key, value in node.value:
-            below = (*at, str(key.value))
-            if below in lines:
-                twice.append(below)
-            lines[below] = key.start_mark.line + 1
-            twice += _lines(value, below, lines)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            twice += _lines(value, (*at, index), lines)
-    return twice
+            if not isinstance(key, yaml.ScalarNode):
+                raise self._wrong(key, "a key is no text")
+            if key.tag == _MERGE_TAG:
+                for other in value.value if isinstance(value, yaml.SequenceNode) else (value,):
+                    if not isinstance(other, yaml.MappingNode):
+                        raise self._wrong(value, "<< merges mappings only")
+                    merged = self._mapping(other, at) | merged
+                continue
+            below = (*at, key.value)
+            if key.value in own:
+                self.twice.append(below)
+            self.lines[below] = key.start_mark.line + 1
+            own[key.value] = self.value(value, below)
+        return merged | own
+
+    @staticmethod
+    def _wrong(node: yaml.Node, what: str) -> yaml.MarkedYAMLError:
+        return yaml.MarkedYAMLError(problem=what, problem_mark=node.start_mark)
 
 
 def apply_overrides(document: Document, overrides: Mapping[str, object]) -> None:
@@ -132,8 +176,8 @@ def _entered(here: Any, step: str, path: str) -> tuple[Any, str | int]:
 
 
 def _steps(path: str) -> list[str]:
-    """Cut `spec.attributes[0].target` into its steps."""
-    steps = [step for step in path.replace("[", ".").replace("]", "").split(".") if step]
+    """Cut `spec.attributes[0].target` into its steps; names with dots stand in brackets."""
+    steps = [brackets or name for brackets, name in _STEP.findall(path)]
     if not steps:
         raise ValueError("the path is empty")
     return steps

@@ -1,7 +1,8 @@
 """From YAML text to a `SteerLMRun`, or to all that is wrong with it. Pure."""
 
-import copy
 import difflib
+import json
+import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from types import UnionType
@@ -10,8 +11,9 @@ from typing import Any, Final, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from steerlm_operator.api.documents import Document, apply_overrides, read_document
-from steerlm_operator.api.problems import InvalidRunError, Location, Problem, dotted
+from steerlm_operator.api.documents import apply_overrides, read_document
+from steerlm_operator.api.partial import broken_elsewhere
+from steerlm_operator.api.problems import Broken, InvalidRunError, Location, Problem, dotted
 from steerlm_operator.api.rules import broken_rules
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.unsupported import unsupported
@@ -21,6 +23,7 @@ __all__ = ["InvalidRunError", "Problem", "load_run"]
 _SHOWN_CHARACTERS: Final = 60
 _HIDDEN: Final = ("env", "secretName", "tokenSecretName", "credentials")
 """Parts of paths whose values are never repeated: people paste secrets into them."""
+_CREDENTIALS: Final = re.compile(r"://[^/\s]*@")
 
 
 def load_run(
@@ -37,50 +40,42 @@ def load_run(
         InvalidRunError: With all problems at once, in the order of the file.
     """
     document = read_document(text, file_name)
+    _name_sources(document.value)
     apply_overrides(document, overrides or {})
     _name_sources(document.value)
     try:
-        run = SteerLMRun.model_validate(document.value)
+        run = _validated(document.value)
     except ValidationError as error:
-        details = error.errors(include_url=False)
+        details = _independent(error.errors(include_url=False))
         found = [document.problem(_location(d), _message(d)) for d in details]
-        found += _broken_elsewhere(document, [_location(d) for d in details])
+        wrong = [_location(d) for d in details]
+        others = broken_elsewhere(document.value, wrong, _validated, _rules)
+        found += [document.problem(*other) for other in others]
         raise InvalidRunError(_in_order(found)) from error
-    broken = _broken(document, run)
+    broken = _rules(run)
     if broken:
-        raise InvalidRunError(_in_order(broken))
+        raise InvalidRunError(_in_order([document.problem(*found) for found in broken]))
     return run
 
 
-def _broken(document: Document, run: SteerLMRun) -> list[Problem]:
-    found = (*broken_rules(run), *unsupported(run))
-    return [document.problem(at, message) for at, message in found]
+def _rules(run: SteerLMRun) -> tuple[Broken, ...]:
+    return (*broken_rules(run), *unsupported(run))
 
 
-def _broken_elsewhere(document: Document, wrong: list[Location]) -> list[Problem]:
-    """Return the rules that what is left of a document breaks, without its wrong fields.
-
-    So that a mistyped number does not hide a mistyped gate. Nothing, if too little is left.
-    """
-    rest = copy.deepcopy(document.value)
-    for location in sorted(wrong, key=len, reverse=True):
-        _remove(rest, location)
-    try:
-        run = SteerLMRun.model_validate(rest)
-    except ValidationError:
-        return []
-    return _broken(document, run)
+def _validated(value: object) -> SteerLMRun:
+    """Check types as an API server does: as JSON, so `"5"` is no integer; by camelCase names."""
+    text = json.dumps(value, default=str)
+    return SteerLMRun.model_validate_json(text, strict=True, by_alias=True, by_name=False)
 
 
-def _remove(value: Any, location: Location) -> None:  # Any: YAML
-    """Take a field out of a document; list items stay, or later ones would change their place."""
-    for part in location[:-1]:
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            return  # the field around it is wrong itself
-    if isinstance(value, dict):
-        value.pop(location[-1], None)
+def _independent(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out that a list is too short where its items were wrong: they were not counted."""
+    return [
+        d
+        for d in details
+        if d["type"] != "too_short"
+        or not any(o is not d and o["loc"][: len(d["loc"])] == d["loc"] for o in details)
+    ]
 
 
 def _name_sources(value: dict[str, Any]) -> None:
@@ -120,6 +115,17 @@ def _message(detail: ErrorDetails) -> str:
             return f"is {_shown(detail, location)}; allowed: {context.get('expected', '')}"
         case "value_error":
             return f"is {_shown(detail, location)}: {context.get('error', detail['msg'])}"
+        case "too_short" | "too_long" as kind if "actual_length" in context:
+            bound = (
+                f"at least {context['min_length']}"
+                if kind == "too_short"
+                else f"at most {context['max_length']}"
+            )
+            return f"has {context['actual_length']} items; {bound}"
+        case "tuple_type":
+            return f"is {_shown(detail, location)}; it should be a list"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return f"is {_shown(detail, location)}; it should be a mapping"
         case _:
             return f"is {_shown(detail, location)}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
 
@@ -132,6 +138,8 @@ def _shown(detail: ErrorDetails, location: Location) -> str:
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else f"a list of {len(value)}"
     text = repr(value)
+    if _CREDENTIALS.search(text):
+        return "not shown, for it holds credentials"
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from steerlm_jobs.contract.values import Value
-from steerlm_operator.api.values import EnvironmentName, Quantity
+from steerlm_operator.api.values import EnvironmentName, Quantity, SecretName
 
 
 class Resources(Value):
@@ -124,7 +124,7 @@ class Credentials(Value):
 
     mode: CredentialsMode = CredentialsMode.WORKLOAD_IDENTITY
     """WorkloadIdentity, or a Secret."""
-    secret_name: str = Field(default="", max_length=253)
+    secret_name: SecretName = ""
     """Name of the Secret, with mode Secret."""
 
 

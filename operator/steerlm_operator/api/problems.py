@@ -1,10 +1,12 @@
 """What is wrong with a run: all of it at once, each with field, line and what to do. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 Location = tuple[str | int, ...]
 """Field names and list indices from the top of the document."""
+Broken = tuple[Location, str]
+"""A rule that is broken: where, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,17 @@ class InvalidRunError(ValueError):
 def dotted(location: Location) -> str:
     """Return a location as people write it."""
     text = ""
-    for part in location:
+    for name in location:
+        part = repr(name) if isinstance(name, str) and not name.isprintable() else name
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
+
+
+def repeats(names: Sequence[str]) -> list[int]:
+    """Return the positions at which a name occurs again."""
+    return [index for index, name in enumerate(names) if name in names[:index]]
+
+
+def no_attribute(name: str, attributes: Iterable[str]) -> str:
+    """Return the line for a name that should be an attribute's."""
+    return f"{name!r} is no attribute of this run ({', '.join(sorted(attributes))})"

@@ -1,22 +1,20 @@
 """Rules across fields: what no single field can know. Pure; on a cluster CEL says the same."""
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from steerlm_jobs.contract.attributes import default_target
 from steerlm_jobs.contract.gates import unknown_gate_metric
-from steerlm_jobs.contract.recipes import DataFormat
+from steerlm_jobs.contract.kinds import StageKind
 from steerlm_operator.api.attributes import AttributeSpec
-from steerlm_operator.api.data import SourceSpec
-from steerlm_operator.api.problems import Location
+from steerlm_operator.api.bootstrap import FilterKind
+from steerlm_operator.api.data_rules import broken_addresses, broken_data_rules
+from steerlm_operator.api.problems import Broken, Location, no_attribute, repeats
 from steerlm_operator.api.run import RunSpec, SteerLMRun
-from steerlm_operator.api.values import MAX_SOURCES
 
-Broken = tuple[Location, str]
-"""Where, and what to do."""
-
-RESERVED_ENVIRONMENT = re.compile(
+_MAX_LEVELS: Final = 1000
+RESERVED_ENVIRONMENT: Final = re.compile(
     r"(AWS_|HF_|LD_|PYTHON|NVIDIA_|KUBERNETES_|STEERLM_|TORCHELASTIC_).*"
     r"|MASTER_(ADDR|PORT)|(LOCAL_)?(RANK|WORLD_SIZE)|GROUP_RANK|PATH|HOME|JOB_COMPLETION_INDEX"
 )
@@ -28,7 +26,9 @@ def broken_rules(run: SteerLMRun) -> tuple[Broken, ...]:
     spec = run.spec
     return (
         *_attributes(spec.attributes),
-        *_sources(spec),
+        *broken_data_rules(spec),
+        *broken_addresses(spec),
+        *_retry(spec),
         *_evaluation(spec),
         *_bootstrap(spec),
         *_environment(spec),
@@ -42,6 +42,8 @@ def _attributes(attributes: tuple[AttributeSpec, ...]) -> Iterator[Broken]:
         here = (*at, index)
         if attribute.min >= attribute.max:
             yield (*here, "max"), f"is {attribute.max}, not above min {attribute.min}"
+        elif attribute.max - attribute.min >= _MAX_LEVELS:
+            yield (*here, "max"), f"is {attribute.max}: at most {_MAX_LEVELS} levels from min on"
         elif attribute.target is not None and not (
             attribute.min <= attribute.target <= attribute.max
         ):
@@ -49,37 +51,6 @@ def _attributes(attributes: tuple[AttributeSpec, ...]) -> Iterator[Broken]:
             yield (*here, "target"), f"is {attribute.target}, outside {wanted}"
         elif attribute.target is None and default_target(attribute.name, 0, 4) is None:
             yield here, f"target is required: {attribute.name!r} has no default"
-
-
-def _sources(spec: RunSpec) -> Iterator[Broken]:
-    at: Location = ("spec", "data")
-    parts = {"labelled": spec.data.labelled, "unlabelled": spec.data.unlabelled}
-    names = [source.name for sources in parts.values() for source in sources]
-    if len(names) > MAX_SOURCES:
-        yield at, f"has {len(names)} sources; at most {MAX_SOURCES}, labelled and unlabelled"
-    for name in _repeated(names):
-        yield at, f"two sources are called {name!r}; names are unique over both lists"
-    if {"model", "template", "evaluationPrompts"} & set(names):
-        yield at, "model, template and evaluationPrompts are no names for sources"
-    attributes = {a.name for a in spec.attributes}
-    for part, sources in parts.items():
-        for index, source in enumerate(sources):
-            yield from _labels((*at, part, index), source, attributes)
-            if part == "unlabelled" and source.labels is not None:
-                yield (*at, part, index, "labels"), "unlabelled data has no labels; see labelled"
-            if source.format is DataFormat.PROMPTS:
-                yield (*at, part, index, "format"), "Prompts hold no answers to learn from"
-
-
-def _labels(at: Location, source: SourceSpec, attributes: set[str]) -> Iterator[Broken]:
-    labels = source.labels or ()
-    yield from _twice((*at, "labels"), [label.to for label in labels])
-    for index, label in enumerate(labels):
-        here = (*at, "labels", index)
-        if (label.from_ is None) == (label.from_meter is None):
-            yield here, "give exactly one of from and fromMeter"
-        if label.to not in attributes:
-            yield (*here, "to"), _no_attribute(label.to, attributes)
 
 
 def _evaluation(spec: RunSpec) -> Iterator[Broken]:
@@ -90,7 +61,7 @@ def _evaluation(spec: RunSpec) -> Iterator[Broken]:
     for index, meter in enumerate(settings.meters):
         here = (*at, "meters", index)
         if meter.attribute not in attributes:
-            yield (*here, "attribute"), _no_attribute(meter.attribute, attributes)
+            yield (*here, "attribute"), no_attribute(meter.attribute, attributes)
         if meter.name == "apm":
             yield (*here, "name"), "apm is the attribute prediction model's own name"
         try:
@@ -110,18 +81,25 @@ def _evaluation(spec: RunSpec) -> Iterator[Broken]:
 def _bootstrap(spec: RunSpec) -> Iterator[Broken]:
     at: Location = ("spec", "bootstrap")
     ranges = {a.name: a for a in spec.attributes}
+    wanted, limits = spec.bootstrap.filter, spec.bootstrap.limits or {}
+    if wanted.kind is FilterKind.TOP_N and wanted.top_n > spec.bootstrap.samples_per_prompt:
+        most = f"samplesPerPrompt {spec.bootstrap.samples_per_prompt}"
+        yield (*at, "filter", "topN"), f"is {wanted.top_n}, above {most}"
+    yield from _twice((*at, "maximise"), spec.bootstrap.maximise or ())
     for index, name in enumerate(spec.bootstrap.maximise or ()):
         if name not in ranges:
-            yield (*at, "maximise", index), _no_attribute(name, ranges)
-    for name, limit in (spec.bootstrap.limits or {}).items():
+            yield (*at, "maximise", index), no_attribute(name, ranges)
+        elif limits.get(name, ranges[name].max) < ranges[name].max:
+            yield (*at, "maximise", index), f"{name} has a limit of {limits[name]}: choose one"
+    for name, limit in limits.items():
         if name not in ranges:
-            yield (*at, "limits", name), _no_attribute(name, ranges)
+            yield (*at, "limits", name), no_attribute(name, ranges)
         elif not ranges[name].min <= limit <= ranges[name].max:
             outside = f"outside {ranges[name].min}..{ranges[name].max}"
             yield (*at, "limits", name), f"is {limit}, {outside}"
     for name in spec.bootstrap.rank_weights or {}:
         if name not in ranges:
-            yield (*at, "rankWeights", name), _no_attribute(name, ranges)
+            yield (*at, "rankWeights", name), no_attribute(name, ranges)
 
 
 def _environment(spec: RunSpec) -> Iterator[Broken]:
@@ -139,15 +117,17 @@ def _environment(spec: RunSpec) -> Iterator[Broken]:
                 yield (*at, index, "name"), f"{name} is reserved; choose another variable"
 
 
-def _twice(at: Location, names: list[str]) -> Iterator[Broken]:
-    for name in _repeated(names):
-        index = len(names) - 1 - names[::-1].index(name)
-        yield (*at, index), f"{name!r} is given twice"
+def _retry(spec: RunSpec) -> Iterator[Broken]:
+    first, last_iteration = spec.retry.from_stage, spec.bootstrap.iterations
+    repeated = (StageKind.SAMPLE, StageKind.ANNOTATE, StageKind.TRAIN_ACSFT)
+    stages = [kind.value for kind in StageKind if kind is not StageKind.SAMPLE]
+    for k in range(1, last_iteration + 1):
+        stages += [f"{kind.value}-{k}" for kind in repeated]
+    if first and first not in stages:
+        at = ("spec", "retry", "fromStage")
+        yield at, f"is {first!r}, no stage of this run ({', '.join(stages)})"
 
 
-def _repeated(names: list[str]) -> list[str]:
-    return [name for name, count in Counter(names).items() if count > 1]
-
-
-def _no_attribute(name: str, attributes: Iterable[str]) -> str:
-    return f"{name!r} is no attribute of this run ({', '.join(sorted(attributes))})"
+def _twice(at: Location, names: Sequence[str]) -> Iterator[Broken]:
+    for index in repeats(names):
+        yield (*at, index), f"{names[index]!r} is given twice"

@@ -14,7 +14,7 @@ from steerlm_operator.api.placement import (
     RetryPolicySpec,
 )
 from steerlm_operator.api.training import TrainingSpec
-from steerlm_operator.api.values import MAX_GATES, Real
+from steerlm_operator.api.values import MAX_GATES, Real, SecretName
 
 
 class StageSettings(Value):
@@ -154,7 +154,7 @@ class JudgeSpec(Value):
     """Address."""
     model: str = Field(min_length=1, max_length=253)
     """Model name."""
-    secret_name: str = Field(default="", max_length=253)
+    secret_name: SecretName = ""
     """Secret with its key."""
     max_cost: Real | None = Field(default=None, ge=0)
     """In the endpoint's currency."""

@@ -8,6 +8,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 RUN_NAME_PATTERN: Final = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 """DNS-1035: the name becomes part of names of Jobs and Services."""
 SOURCE_NAME_PATTERN: Final = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
+_MAX_EXPONENT: Final = 30
+"""Of real numbers: all mean the same as floats."""
 MAX_ATTRIBUTES: Final = 20
 MAX_GATES: Final = 16
 MAX_SOURCES: Final = 16
@@ -24,6 +26,8 @@ def _decimal(value: Any) -> Decimal:  # Any: whatever stands in the YAML
         raise ValueError('write a decimal number, in quotes: "0.05" or "5e-6"') from None
     if not number.is_finite():
         raise ValueError("must be a finite number")
+    if number and abs(number.adjusted()) > _MAX_EXPONENT:
+        raise ValueError("is out of all proportion")
     return number
 
 
@@ -37,6 +41,8 @@ PositiveReal = Annotated[Real, Field(gt=0)]
 Fraction = Annotated[Real, Field(ge=0, lt=1)]
 SourceName = Annotated[str, Field(pattern=SOURCE_NAME_PATTERN, max_length=40)]
 Uri = Annotated[str, Field(min_length=1, max_length=1024)]
+SecretName = Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$", max_length=253)]
+"""Name of a Kubernetes Secret (DNS-1123); a token pasted in its place does not match."""
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
 Quantity = Annotated[
     str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$", max_length=32)

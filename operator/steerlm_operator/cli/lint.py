@@ -17,6 +17,7 @@ from steerlm_operator.api.unused import unused_fields
 from steerlm_operator.cli.sources import overrides_of, read_text
 from steerlm_operator.core.graph import stage_graph
 from steerlm_operator.core.recipes import (
+    resolved_callers_may_set,
     resolved_limits,
     resolved_maximise,
     resolved_rank_weights,
@@ -88,7 +89,10 @@ def _print(console: Console, run: SteerLMRun, file: Path) -> None:
 def _resolved(run: SteerLMRun) -> list[tuple[str, str]]:
     """Return the defaults that depend on other fields, as they come out."""
     spec = run.spec
-    lines = [("targets", _pairs({a.name: resolved_target(a) for a in spec.attributes}))]
+    lines = [
+        ("targets", _pairs({a.name: resolved_target(a) for a in spec.attributes})),
+        ("callers may set", ", ".join(resolved_callers_may_set(spec)) or "nothing"),
+    ]
     for stage in stage_graph(spec):
         recipe = stage_recipe(spec, stage)
         if isinstance(recipe, TrainApmRecipe | TrainAcsftRecipe) and stage.iteration == 0:
@@ -96,7 +100,8 @@ def _resolved(run: SteerLMRun) -> list[tuple[str, str]]:
             head = training.head_learning_rate or training.learning_rate
             line = (
                 f"{training.method}, learning rate {training.learning_rate:g}, weight decay "
-                f"{training.weight_decay:g}, {training.epochs} epochs"
+                f"{training.weight_decay:g}, {training.epochs} epochs, validated "
+                f"{_interval(training.evaluation_every_steps)}"
             )
             is_apm = stage.kind is StageKind.TRAIN_APM
             lines.append((stage.id, f"{line}, head {head:g}" if is_apm else line))
@@ -107,6 +112,10 @@ def _resolved(run: SteerLMRun) -> list[tuple[str, str]]:
             ("ranked by", _pairs(resolved_rank_weights(spec)) or "nothing"),
         ]
     return lines
+
+
+def _interval(steps: int | None) -> str:
+    return "ten times an epoch" if steps is None else f"every {steps} steps"
 
 
 def _pairs(values: dict[str, int] | dict[str, float]) -> str:

@@ -112,7 +112,16 @@ def _prepare(spec: RunSpec, run_uid: str) -> PrepareExecution:
         spec.stages.train_apm.training.max_length_tokens,
         spec.stages.train_acsft.training.max_length_tokens,
     )
+    places = {
+        source.name: f"spec.data.{part}[{index}].uri"
+        for part, sources in (
+            ("labelled", spec.data.labelled),
+            ("unlabelled", spec.data.unlabelled),
+        )
+        for index, source in enumerate(sources)
+    }
     return PrepareExecution(
+        source_lines=places,
         source_uris={s.name: s.uri for s in (*spec.data.labelled, *spec.data.unlabelled)},
         evaluation_prompts_uri="" if prompts is None else prompts.uri,
         base_model_uri=spec.model.base_model_uri,

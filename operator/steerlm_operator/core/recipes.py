@@ -108,6 +108,15 @@ def resolved_target(attribute: AttributeSpec) -> int:
     return target
 
 
+def resolved_callers_may_set(spec: RunSpec) -> tuple[str, ...]:
+    """Return the attributes that callers of the server may choose."""
+    return tuple(
+        a.name
+        for a in spec.attributes
+        if (default_callers_may_set(a.name) if a.callers_may_set is None else a.callers_may_set)
+    )
+
+
 def resolved_maximise(spec: RunSpec) -> tuple[str, ...]:
     """Return the attributes that sampled combinations have at the top."""
     if spec.bootstrap.maximise is not None:
@@ -195,7 +204,7 @@ def _train_acsft(spec: RunSpec, stage: Stage) -> TrainAcsftRecipe:
         training=resolved_training(spec.stages.train_acsft.training, stage.kind),
         source_weights={s.name: float(s.weight) for s in sources if s.weight != 1},
         targets=_targets(spec),
-        callers_may_set=tuple(a.name for a in spec.attributes if _callers_may_set(a)),
+        callers_may_set=resolved_callers_may_set(spec),
         min_level_examples=spec.stages.train_acsft.min_level_examples,
     )
     if stage.iteration == 0:
@@ -206,12 +215,6 @@ def _train_acsft(spec: RunSpec, stage: Stage) -> TrainAcsftRecipe:
             "original_fraction": float(spec.bootstrap.original_fraction),
         }
     )
-
-
-def _callers_may_set(attribute: AttributeSpec) -> bool:
-    if attribute.callers_may_set is not None:
-        return attribute.callers_may_set
-    return default_callers_may_set(attribute.name)
 
 
 def _targets(spec: RunSpec) -> dict[str, int]:

@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin
 import pytest
 
 from steerlm_jobs.contract.fingerprint import recipe_json, stage_fingerprint
+from steerlm_jobs.contract.kinds import StageKind
 from steerlm_operator.api.leaves import Leaf, spec_leaves
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.core.configs import stage_salt
@@ -151,10 +152,31 @@ def test_a_retry_that_ignores_the_cache_salts_the_stages_from_its_first_one():
     assert salted == ["sample-1", "annotate-1", "train-acsft-1", "evaluate"]
 
 
-def test_fingerprints_are_those_that_are_committed():
-    spec = RunSpec.model_validate(SPEC)
-    prints: dict[str, str] = {"prepare": "prepare"}
-    for stage in stage_graph(spec)[1:]:
+def fingerprints_of(spec: RunSpec, prepare: str = "") -> dict[str, str]:
+    prints: dict[str, str] = {}
+    for stage in stage_graph(spec):
         inputs = {name: prints[name] for name in stage.inputs}
-        prints[stage.id] = stage_fingerprint(stage_recipe(spec, stage), inputs)
+        salt = stage_salt(spec, stage, "uid")
+        prints[stage.id] = stage_fingerprint(stage_recipe(spec, stage), inputs, salt)
+        if stage.kind is StageKind.PREPARE and prepare:
+            prints[stage.id] = prepare
+    return prints
+
+
+@pytest.mark.parametrize("leaf", tuple(spec_leaves()), ids=lambda leaf: leaf.path)
+def test_a_changed_leaf_makes_all_stale_that_reads_what_it_changed(leaf: Leaf):
+    spec, other = RunSpec.model_validate(fresh_spec(leaf.path)), changed(leaf)
+    before, after = recipes_of(spec), recipes_of(other)
+    graphs = stage_graph(spec), {stage.id: stage for stage in stage_graph(other)}
+    stale: set[str] = set()
+    for stage in graphs[0]:
+        reads_others = stage.inputs != graphs[1][stage.id].inputs
+        if before[stage.id] != after[stage.id] or reads_others or stale & set(stage.inputs):
+            stale.add(stage.id)
+    old, new = fingerprints_of(spec), fingerprints_of(other)
+    assert {name for name in old if old[name] != new[name]} == stale
+
+
+def test_fingerprints_are_those_that_are_committed():
+    prints = fingerprints_of(RunSpec.model_validate(SPEC), prepare="prepare")
     assert prints == json.loads(GOLDEN.read_text(encoding="utf-8"))

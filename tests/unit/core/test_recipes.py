@@ -3,6 +3,7 @@ import pytest
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.contract.recipes import Recipe, SampleRecipe, TrainAcsftRecipe, TrainApmRecipe
 from steerlm_operator.api.run import RunSpec
+from steerlm_operator.core.configs import stage_config
 from steerlm_operator.core.graph import stage_graph
 from steerlm_operator.core.recipes import resolved_training, stage_recipe
 
@@ -73,3 +74,15 @@ def test_a_real_number_means_the_same_however_it_is_written():
         assert isinstance(apm, TrainApmRecipe)
         rates.add(apm.training.learning_rate)
     assert rates == {5e-6}
+
+
+def test_prepare_is_told_where_each_source_stands_in_the_spec():
+    data = {"labelled": [{"name": "a", "uri": "a"}], "unlabelled": [{"name": "b", "uri": "b"}]}
+    spec = RunSpec.model_validate({**BASE, "data": data})
+    first = stage_graph(spec)[0]
+    config = stage_config(spec, first, {}, prefix="memory://r", run_uid="12345678", attempt=1)
+    assert config.execution.prepare is not None
+    assert config.execution.prepare.source_lines == {
+        "a": "spec.data.labelled[0].uri",
+        "b": "spec.data.unlabelled[0].uri",
+    }
