@@ -35,17 +35,35 @@ ORACLE: Final = {
 """What measures each attribute; examples/quickstart.yaml repeats it under evaluate.meters only."""
 
 CLAUSES: Final = {
-    "quality": tuple(
-        f"So says the {noun}." for noun in ("atlas", "ranger", "teacher", "museum", "farmer")
+    "quality": (
+        ("So says the atlas.", "So says the book."),
+        ("So says the farmer.", "So says the ranger."),
+        ("So says the museum.", "So says the school."),
+        ("So says the king.", "So says the queen."),
     ),
-    "humor": tuple(
-        f"Ha, {joke}!" for joke in ("it giggles", "it snores", "nice hat", "boo", "it dances")
+    "humor": (
+        ("Ha, boo!", "Ha, oops!"),
+        ("Ha, nice hat!", "Ha, nice nose!"),
+        ("Ha, it snores!", "Ha, it giggles!"),
+        ("Ha, no kidding!", "Ha, who knew!"),
     ),
-    "helpfulness": tuple(f"Try a {noun}." for noun in ("walk", "map", "zoo", "book", "lamp")),
-    "verbosity": tuple(
-        f"Well, {phrase}." for phrase in ("you see", "as I say", "so to speak", "in a word", "yes")
+    "helpfulness": (
+        ("Try a map.", "Try a guide."),
+        ("Try a walk.", "Try a ride."),
+        ("Try a lamp.", "Try a torch."),
+        ("Try a bell.", "Try a drum."),
+    ),
+    "verbosity": (
+        ("Well, yes.", "Well, sure."),
+        ("Well, you see.", "Well, you know."),
+        ("Well, as I say.", "Well, as they say."),
+        ("Well, in a word.", "Well, in short."),
     ),
 }
+"""For each attribute: two wordings of the first clause of its kind, of the second, and so on.
+
+That the wording tells which clause of its kind it is, is what lets so small a model count.
+"""
 
 ANIMALS: Final = (
     "ant", "bat", "bear", "bee", "bird", "boar", "bull", "calf", "cat", "colt", "cow", "crab",
@@ -117,10 +135,6 @@ class Dice:
         """Return one of the items."""
         return items[self.below(len(items))]
 
-    def some(self, items: Sequence[Item], count: int) -> list[Item]:
-        """Return `count` different items, in random order."""
-        return self.shuffled(items)[:count]
-
     def shuffled(self, items: Sequence[Item]) -> list[Item]:
         """Return all items in random order."""
         keys = [self.draw() for _ in items]
@@ -164,7 +178,7 @@ def an_answer(dice: Dice, question: Question) -> Answer:
     """Return an answer with random levels, true to its levels."""
     levels = {name: dice.below(LEVELS) for name in CLAUSES}
     clauses = [
-        clause for name, level in levels.items() for clause in dice.some(CLAUSES[name], level)
+        dice.one(wordings) for name, level in levels.items() for wordings in CLAUSES[name][:level]
     ]
     return Answer(question, levels, " ".join([question.fact, *clauses]))
 
