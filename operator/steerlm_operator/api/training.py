@@ -98,6 +98,9 @@ class TrainingSpec(Value):
     """Training ends before the step that would pass so many tokens; 0: no budget."""
     global_batch_size: int = Field(default=128, ge=1)
     """Conversations a step, over all ranks."""
+    micro_batch_tokens: int = Field(default=0, ge=0)
+    """Tokens that one rank computes at once: less needs less memory; results differ by rounding only.
+    0: the stage chooses."""
     max_length_tokens: int = Field(default=4096, ge=16)
     """Longer conversations lose their first turns."""
     lora: LoraSpec = LoraSpec()

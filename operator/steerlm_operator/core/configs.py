@@ -100,6 +100,7 @@ def _trained(execution: Execution, training: TrainingSpec) -> Execution:
     return execution.model_copy(
         update={
             "engine": "Plain" if training.engine is Engine.PLAIN else "Auto",
+            "micro_batch_tokens": training.micro_batch_tokens,
             "checkpoint_every_seconds": float(training.checkpoint_every_seconds),
             "checkpoint_every_steps": training.checkpoint_every_steps,
         }

@@ -54,7 +54,7 @@ def _training(prefix: str, kind: StageKind, readers: frozenset[StageKind]) -> Ef
         "gradientClipNorm precision epochs maxTokens globalBatchSize lora.rank lora.alpha packing "
         "deterministic evaluationEverySteps bestBy bestByPrompts"
     )
-    execution = "engine zeroStage checkpointEverySeconds checkpointEverySteps"
+    execution = "engine zeroStage microBatchTokens checkpointEverySeconds checkpointEverySteps"
     return {
         **_each(f"{prefix}.", recipe, frozenset({kind})),
         **_each(f"{prefix}.", execution, _NOTHING),
