@@ -99,8 +99,8 @@ class TrainingSpec(Value):
     global_batch_size: int = Field(default=128, ge=1)
     """Conversations a step, over all ranks."""
     micro_batch_tokens: int = Field(default=0, ge=0)
-    """Tokens that one rank computes at once: less needs less memory; results differ by rounding only.
-    0: the stage chooses."""
+    """Tokens that one rank computes at once: less needs less memory; results
+    differ by rounding only. 0: the stage chooses."""
     max_length_tokens: int = Field(default=4096, ge=16)
     """Longer conversations lose their first turns."""
     lora: LoraSpec = LoraSpec()
