@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import typer
 import yaml
 
+from steerlm_operator.api.problems import InvalidRunError, Problem
 from steerlm_operator.local.errors import FileMissingError
 
 
@@ -23,16 +23,23 @@ def read_text(file: Path) -> str:
 
 
 def overrides_of(changes: list[str]) -> Mapping[str, object]:
-    """Return the values of `--set PATH=VALUE` options, read as YAML, by path."""
+    """Return the values of `--set PATH=VALUE` options, read as YAML, by path.
+
+    Raises:
+        InvalidRunError: An option is not of that form, or its value is no YAML.
+    """
     overrides: dict[str, object] = {}
+    problems: list[Problem] = []
     for change in changes:
         path, equals, value = change.partition("=")
         if not equals or not path.startswith("spec."):
-            msg = f"--set {change}: write spec.PATH=VALUE, spec.bootstrap.iterations=0 say"
-            raise typer.BadParameter(msg)
+            message = "write spec.PATH=VALUE, spec.bootstrap.iterations=0 say"
+            problems.append(Problem(f"--set {change}", "", message))
+            continue
         try:
             overrides[path] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            msg = f"--set {change}: the value is no YAML"
-            raise typer.BadParameter(msg) from error
+        except yaml.YAMLError:
+            problems.append(Problem(f"--set {path}", "", "the value is no YAML"))
+    if problems:
+        raise InvalidRunError(problems)
     return overrides

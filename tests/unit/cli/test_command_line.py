@@ -208,3 +208,17 @@ def test_gates_say_which_failed():
     text = printed(lambda console: print_gates(console, results))
     assert "gate passed: meter/a/spearman 0.900, bound 0.8" in text
     assert "gate FAILED: meter/b/spearman not measurable, bound 0.8" in text
+
+
+def test_malformed_set_options_get_a_line_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--set", "iterations", "--set", "spec.seed=["]
+    monkeypatch.setattr(sys, "argv", ["steerlm", "lint", "examples/quickstart.yaml", *options])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 10
+    assert capsys.readouterr().err.splitlines() == [
+        "steerlm: --set iterations: write spec.PATH=VALUE, spec.bootstrap.iterations=0 say",
+        "steerlm: --set spec.seed: the value is no YAML",
+    ]
