@@ -53,7 +53,7 @@ def run(
 
     steerlm run examples/quickstart.yaml
 
-    steerlm run my.yaml --set spec.bootstrap.iterations=0 --workdir /tmp/try
+    steerlm run my.yaml --set spec.bootstrap.iterations=0 --workdir tries/one
 
     steerlm run my.yaml --dry-run
     """
