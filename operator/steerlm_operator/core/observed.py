@@ -61,6 +61,14 @@ class Observed:
         found = (a for a in self.attempts if (a.stage, a.number) == (stage, number))
         return next(found, None)
 
+    def last_ended(self, stage: StageId) -> int:
+        """Return the highest number of a stage's ended attempts, 0 if none; never used again.
+
+        The status may not know them: it forgets a stage that the graph did not have for a while.
+        """
+        ended = (a for a in self.attempts if a.stage == stage and a.state != AttemptState.ACTIVE)
+        return max((a.number for a in ended), default=0)
+
 
 @dataclass(frozen=True, slots=True)
 class Launch:

@@ -73,7 +73,7 @@ def _step(
         case StageState.QUEUED if control is None:
             return _Step(records, (launch(observed, graph, stage, records),))
         case StageState.QUEUED | StageState.PENDING | StageState.RETRYING:
-            return _while_waiting(spec, stage, records, names, control, now)
+            return _while_waiting(observed, stage, records, names, control, now)
         case _:
             return _Step(records)  # failed or cancelled: the run has ended
 
@@ -119,7 +119,7 @@ def _stop_reason(record: StageStatus, control: Reason | None, *, is_stalled: boo
 
 
 def _while_waiting(
-    spec: RunSpec,
+    observed: Observed,
     stage: Stage,
     records: Records,
     names: Mapping[StageId, str],
@@ -134,19 +134,20 @@ def _while_waiting(
         state = StageState.FAILED if is_overdue else StageState.CANCELLED
         ended = {"state": state, "reason": control, "completion_time": now}
         return _Step(with_record(records, record.model_copy(update=ended)))
-    ready_at = _ready_at(spec, stage, record)
+    ready_at = _ready_at(observed.run.spec, stage, record)
     if ready_at is not None and ready_at > now:
         return _Step(records, look_again_at=ready_at)
-    following = _next_attempt(record, names.get(stage.id, ""))
+    number = 1 + max(record.attempt, observed.last_ended(stage.id))
+    following = _next_attempt(record, number, names.get(stage.id, ""))
     return _Step(with_record(records, following), look_again_at=now)
 
 
-def _next_attempt(record: StageStatus, fingerprint: str) -> StageStatus:
+def _next_attempt(record: StageStatus, number: int, fingerprint: str) -> StageStatus:
     """Return the record with a new attempt, which the next pass launches."""
     return record.model_copy(
         update={
             "state": StageState.QUEUED,
-            "attempt": record.attempt + 1,
+            "attempt": number,
             "job_uid": "",
             "fingerprint": fingerprint,
             "reason": None,

@@ -59,6 +59,13 @@ def test_first_pass_records_the_attempt_and_the_next_launches_it():
     assert launch.config.execution.prefix == PREFIX
 
 
+def test_number_of_an_ended_attempt_is_not_used_again_by_a_status_that_forgot_it():
+    forgotten = an_attempt(APM, 2, report=Report(exit_code=0, fingerprint="o" * 43, digest=DIGEST))
+    prepare = an_attempt(exit_code=0, report=prepared())
+    fresh = plan_for(prepare, forgotten, status=plan_for().status)
+    assert (record(fresh, APM).state, record(fresh, APM).attempt) == (StageState.QUEUED, 3)
+
+
 def test_attempt_that_runs_is_left_alone_until_it_would_stall():
     first = plan_for().status
     planned = plan_for(an_attempt(state=AttemptState.ACTIVE), status=first)
