@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from steerlm_jobs.contract.fingerprint import stage_fingerprint
+from steerlm_jobs.contract.fingerprint import canonical_json, short_sha256, stage_fingerprint
 from steerlm_jobs.contract.gates import Gate
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.contract.manifest import Digest
@@ -105,6 +105,16 @@ class StageConfig(Value):
         return stage_fingerprint(
             self.recipe, {i.stage: i.fingerprint for i in self.inputs}, self.salt
         )
+
+    @property
+    def inputs_key(self) -> str:
+        """Name of the very bytes this stage reads; what it leaves half done is filed under it.
+
+        Two runs of equal fingerprint may have read different bytes: a GPU stage that was deleted
+        and made again, say.
+        """
+        digests = {i.stage: i.digest for i in self.inputs}
+        return short_sha256(canonical_json(digests).encode())[:12]
 
     def inputs_of(self, kind: StageKind) -> tuple[StageInput, ...]:
         """Return the inputs of one kind, ordered by bootstrap iteration."""

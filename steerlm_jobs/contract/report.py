@@ -62,6 +62,8 @@ class Progress(Value):
     """Current figures by name: loss, tokens_per_second."""
     checkpoint_step: int = 0
     """Newest checkpoint or chunk that survives a kill."""
+    ticks: int = 0
+    """Grows while work goes on within one unit of `done`: so a long one is told from a hung one."""
 
 
 def fit_report(report: Report, limit_bytes: int = MAX_REPORT_BYTES) -> str:

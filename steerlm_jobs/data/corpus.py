@@ -15,7 +15,7 @@ from steerlm_jobs.data.keys import short_key
 from steerlm_jobs.data.labelling import MeterEdges, meter_labels, turn_labels
 from steerlm_jobs.data.readers.raw import Drop, RawConversation, path_of
 from steerlm_jobs.data.readers.source import SourceReader, limited
-from steerlm_jobs.data.split import TRAIN, VALIDATION, first_message_group, group_of, split_of
+from steerlm_jobs.data.split import TRAIN, VALIDATION, group_of, split_of
 from steerlm_jobs.data.statistics import LabelCounts, length_figures
 from steerlm_jobs.process.progress import ProgressWriter
 from steerlm_jobs.process.stop import StopFlag
@@ -45,7 +45,9 @@ class Found:
     lengths: Counter[int] = field(default_factory=Counter)
     """How often each length in characters occurs."""
     training_prompts: set[int] = field(default_factory=set)
-    """Short keys of the training split's first user messages, normalised."""
+    """Short keys of the training split's groups."""
+    seen: set[int] = field(default_factory=set)
+    """Short keys of the answers that are counted."""
 
     def note(self, source: Source) -> str:
         """Return one line: how a source was read and what was left out; empty if as declared."""
@@ -104,7 +106,6 @@ def _rows(
 ) -> Iterator[Conversation]:
     reader = SourceReader(root, source.format, source.filters, source.pairs)
     edges = _edges(recipe, source, reader, schema) if part == LABELLED else {}
-    seen: set[int] = set()
     splits: Counter[str] = Counter()
     label_names: set[str] = set()
     for raw in _kept(reader, source):
@@ -113,7 +114,7 @@ def _rows(
         found.rows[part, row.split] += 1
         found.lengths[sum(len(turn.text) for turn in row.turns)] += 1
         label_names.update(name for turn in raw.turns for name in turn.labels)
-        _count(row, raw, seen, found)
+        _count(row, found)
         yield row
     found.sources[source.name] = {
         "format": reader.format().value,
@@ -152,7 +153,7 @@ def _edges(
         return {}
     meters = MeterEdges()
     for raw in _kept(reader, source):
-        if split_of(group_of(raw), recipe.seed, recipe.validation_fraction) == TRAIN:
+        if split_of(group_of(raw.turns), recipe.seed, recipe.validation_fraction) == TRAIN:
             meters.collect(source, raw)
     return meters.edges(schema)
 
@@ -165,7 +166,7 @@ def _row(
     edges: Mapping[str, Sequence[float]] | None,
 ) -> Conversation:
     """Return a conversation in the run's form; `edges` is None where labels do not count."""
-    group = group_of(raw)
+    group = group_of(raw.turns)
     turns = tuple(
         Turn(
             role=turn.role,
@@ -186,14 +187,14 @@ def _row(
     )
 
 
-def _count(row: Conversation, raw: RawConversation, seen: set[int], found: Found) -> None:
+def _count(row: Conversation, found: Found) -> None:
     for turn in row.turns:
         key = short_key([turn.message_id])
-        if turn.role is Role.ASSISTANT and key not in seen:
-            seen.add(key)
+        if turn.role is Role.ASSISTANT and key not in found.seen:
+            found.seen.add(key)
             found.labels[row.split].add(turn.labels)
     if row.split == TRAIN:
-        found.training_prompts.add(short_key([first_message_group(raw.turns)]))
+        found.training_prompts.add(short_key([row.group]))
 
 
 def _check_names(source: Source, present: set[str]) -> None:

@@ -10,7 +10,7 @@ from steerlm_jobs.data.conversations import Conversation, Role, Turn
 from steerlm_jobs.data.keys import short_key
 from steerlm_jobs.data.readers.raw import RawConversation, path_of
 from steerlm_jobs.data.readers.source import SourceReader
-from steerlm_jobs.data.split import VALIDATION, first_message_group
+from steerlm_jobs.data.split import VALIDATION, group_of
 from steerlm_jobs.store.jsonl import read_jsonl
 
 SOURCE_NAME: Final = "evaluationPrompts"
@@ -79,7 +79,7 @@ def _prompt(raw: RawConversation, system: str) -> Conversation:
     return Conversation(
         f"{SOURCE_NAME}/{name}",
         SOURCE_NAME,
-        first_message_group(raw.turns),
+        group_of(raw.turns),
         system,
         turns,
         VALIDATION,
@@ -92,7 +92,7 @@ def _up_to_last_user(row: Conversation) -> Conversation:
     return Conversation(
         f"{row.source}/{turns[-1].message_id}",
         row.source,
-        first_message_group(turns),
+        group_of(turns),
         row.system,
         turns,
         VALIDATION,

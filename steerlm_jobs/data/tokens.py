@@ -36,6 +36,8 @@ class Encoded:
     ids: tuple[int, ...]
     loss_mask: tuple[bool, ...]
     """True where the token counts in the loss, as a target."""
+    first_turn: int = 0
+    """The turns before it were cut away to fit the length."""
 
     @property
     def num_targets(self) -> int:
@@ -161,7 +163,7 @@ def fit_length(
         shorter = replace(conversation, turns=conversation.turns[start:])
         encoded = encode(shorter)
         if len(encoded.ids) <= max_length_tokens:
-            return encoded
+            return replace(encoded, first_turn=start)
     return None
 
 

@@ -55,7 +55,7 @@ class SteeredModel:
         self._longest = longest
 
     @classmethod
-    def load(cls, folder: Path, check_stop: Callable[[], None] = lambda: None) -> "SteeredModel":
+    def load(cls, folder: Path, on_token: Callable[[], None] = lambda: None) -> "SteeredModel":
         """Load a model folder onto the accelerator, if there is one.
 
         Raises:
@@ -65,7 +65,7 @@ class SteeredModel:
         tokenizer = ChatTokenizer.from_folder(folder)
         model = load_causal_lm(folder)
         model.to(best_device())  # type: ignore[arg-type]  # Transformers wraps torch's overloads
-        generator = TransformersGenerator(model, tokenizer, check_stop)
+        generator = TransformersGenerator(model, tokenizer, on_token)
         return cls(generator, tokenizer, schema, max_position(folder) or 1 << 30)
 
     def answers(

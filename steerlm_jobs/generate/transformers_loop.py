@@ -34,17 +34,17 @@ class TransformersGenerator:
         self,
         model: PreTrainedModel,
         tokenizer: ChatTokenizer,
-        check_stop: Callable[[], None] = lambda: None,
+        on_token: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare a model for generation.
 
         Args:
             model: In evaluation mode, on its device.
             tokenizer: Names the stop, the ends of text, and the markers that are never sampled.
-            check_stop: Called at every step; may raise to leave.
+            on_token: Called before each token of a batch; may raise to leave.
         """
         self._model = model
-        self._check_stop = check_stop
+        self._on_token = on_token
         self._stop_ids = torch.tensor(
             sorted({tokenizer.stop_id, *tokenizer.eos_ids}), device=model.device
         )
@@ -78,7 +78,7 @@ class TransformersGenerator:
         written: dict[int, list[int]] = {row: [] for row in rows}
         finished: set[int] = set()
         for _ in range(sampling.max_new_tokens):
-            self._check_stop()
+            self._on_token()
             tokens_B = chooser.choose(decoding.logits_BV)
             is_stop_B = torch.isin(tokens_B, self._stop_ids).tolist()
             for row, token, is_stop in zip(rows, tokens_B.tolist(), is_stop_B, strict=True):

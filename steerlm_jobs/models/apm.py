@@ -4,7 +4,7 @@ Folder: backbone at the root, `head.safetensors` (weight [A, D] and bias [A], fp
 0..1) and `steerlm.json` beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,6 @@ from steerlm_jobs.data.conversations import Conversation, Role
 from steerlm_jobs.data.tokens import ChatTokenizer
 from steerlm_jobs.models.loading import best_device, load_backbone
 from steerlm_jobs.models.steerlm_json import read_schema
-from steerlm_jobs.process.stop import StopFlag
 
 HEAD_FILE: Final = "head.safetensors"
 SCORING_TOKENS: Final = {"cpu": 4096, "cuda": 65_536}
@@ -77,12 +76,12 @@ def score_conversations(
     schema: Schema,
     conversations: Sequence[Conversation],
     max_length_tokens: int,
-    stop: StopFlag | None = None,
+    on_batch: Callable[[], None] = lambda: None,
 ) -> list[list[Scores | None]]:
     """Score every assistant turn, each after its own prefix.
 
     The result depends on these conversations alone: equal inputs are computed once, in batches
-    sorted by length.
+    sorted by length. `on_batch` is called before each and may raise to leave.
 
     Returns:
         For each conversation, for each of its assistant turns in order, the score of each attribute
@@ -98,7 +97,7 @@ def score_conversations(
     ]
     distinct = {e.ids for row in encoded for e in row if e is not None}
     rows = sorted(distinct, key=lambda ids: (len(ids), ids))
-    values = _unit_scores(apm, rows, stop or StopFlag())
+    values = _unit_scores(apm, rows, on_batch)
     scores = {ids: _on_scales(row, schema) for ids, row in zip(rows, values, strict=True)}
     return [[None if e is None else scores[e.ids] for e in row] for row in encoded]
 
@@ -108,12 +107,14 @@ def _on_scales(values: Sequence[float], schema: Schema) -> Scores:
 
 
 @torch.inference_mode()
-def _unit_scores(apm: Apm, rows: Sequence[tuple[int, ...]], stop: StopFlag) -> list[list[float]]:
+def _unit_scores(
+    apm: Apm, rows: Sequence[tuple[int, ...]], on_batch: Callable[[], None]
+) -> list[list[float]]:
     """Return the scores, 0..1, of rows that are sorted by length."""
     device = next(apm.parameters()).device
     found: list[list[float]] = []
     for batch in _batches(rows, SCORING_TOKENS[device.type]):
-        stop.raise_if_set()
+        on_batch()
         found += _batch_scores(apm, batch, device).tolist()
     return found
 

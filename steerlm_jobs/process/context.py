@@ -19,3 +19,12 @@ class StageContext:
     stop: StopFlag = field(default_factory=StopFlag)
     progress: ProgressWriter = field(default_factory=ProgressWriter)
     notes: Notes = field(default_factory=Notes)
+
+    def tick(self) -> None:
+        """Say that work goes on; to be called within long pieces of it, at least once a minute.
+
+        Raises:
+            InterruptedStageError: The stage was asked to stop.
+        """
+        self.stop.raise_if_set()
+        self.progress.tick()

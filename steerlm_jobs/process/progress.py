@@ -49,6 +49,11 @@ class ProgressWriter:
             or self.current.checkpoint_step != before.checkpoint_step
         )
 
+    def tick(self) -> None:
+        """Count a piece of work that `done` does not show: a batch, a token of all answers."""
+        self.current = self.current.model_copy(update={"ticks": self.current.ticks + 1})
+        self._write_if_due(is_urgent=False)
+
     def flush(self) -> None:
         """Write the newest progress now."""
         self._write_if_due(is_urgent=True)

@@ -78,7 +78,7 @@ def _write_missing(
     for place, (rows, conversations) in enumerate(_slices(_rows(context), missing)):
         context.stop.raise_if_set()
         scores = score_conversations(
-            apm, tokenizer, schema, conversations, recipe.max_length_tokens, context.stop
+            apm, tokenizer, schema, conversations, recipe.max_length_tokens, context.tick
         )
         labelled = (label(*pair, labelling) for pair in zip(conversations, scores, strict=True))
         chunks.write(rows, (c.to_json() for c in labelled if c is not None))

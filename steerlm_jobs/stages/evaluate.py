@@ -126,7 +126,7 @@ class _Models:
     """Holds one model at a time."""
 
     def __init__(self, context: StageContext, work: _Work) -> None:
-        self._stop, self._work = context.stop, work
+        self._tick, self._work = context.tick, work
         self._place = -1
         self._model: SteeredModel | None = None
 
@@ -134,7 +134,7 @@ class _Models:
         if self._model is None or self._place != place:
             self._model = None  # frees its memory before the next one is loaded
             folder = self._work.models[place].folder()
-            self._model = SteeredModel.load(folder, self._stop.raise_if_set)
+            self._model = SteeredModel.load(folder, self._tick)
             self._place = place
         return self._model
 
@@ -146,12 +146,12 @@ class _Judge:
         folder = _reader(context, StageKind.TRAIN_APM).folder()
         self._apm: Apm
         self._apm, self._tokenizer, self._schema = load_apm(folder)
-        self._max_length, self._stop = recipe.max_length_tokens, context.stop
+        self._max_length, self._tick = recipe.max_length_tokens, context.tick
 
     def scores(self, answered: Sequence[Conversation]) -> list[dict[str, float]]:
         """Return the scores of each conversation's last turn; empty where it is too long."""
         found = score_conversations(
-            self._apm, self._tokenizer, self._schema, answered, self._max_length, self._stop
+            self._apm, self._tokenizer, self._schema, answered, self._max_length, self._tick
         )
         last = (of_turns[-1] or {} for of_turns in found)
         return [{name: round(score, 6) for name, score in scores.items()} for scores in last]

@@ -97,7 +97,7 @@ def _write_missing(
         return
     num_chunks = len(chunk_ranges(len(prompts), recipe.chunk_rows)) - len(missing)
     context.progress.update(total=len(prompts), unit="prompts", activity="sampling")
-    model = SteeredModel.load(_model(context).folder(), context.stop.raise_if_set)
+    model = SteeredModel.load(_model(context).folder(), context.tick)
     for rows in missing:
         context.stop.raise_if_set()
         chunks.write(rows, _answered(model, recipe, prompts[rows.start : rows.stop], combinations))

@@ -1,4 +1,4 @@
-"""Checkpoints of an unfinished stage: `checkpoints/<writer>/step-N/`, each with its manifest.
+"""Checkpoints of an unfinished stage: `checkpoints/<inputs>/<writer>/step-N/` with a manifest.
 
 The next attempt takes the highest complete step of any writer. Nobody else reads them.
 """
@@ -20,17 +20,13 @@ from steerlm_jobs.store.sealing import CHECKPOINTS, manifests_first, writer_name
 
 log = logging.getLogger(__name__)
 
-_MANIFEST: Final = re.compile(rf"{CHECKPOINTS}([^/]+)/step-(\d+)/{re.escape(MANIFEST_NAME)}")
+_MANIFEST: Final = re.compile(rf"([^/]+)/step-(\d+)/{re.escape(MANIFEST_NAME)}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Complete:
     step: int
     writer: str
-
-    @property
-    def folder(self) -> str:
-        return f"{CHECKPOINTS}{self.writer}/step-{self.step}"
 
 
 class CheckpointStore:
@@ -41,11 +37,12 @@ class CheckpointStore:
         uri = artifact_uri(config.execution.prefix, config.kind, config.fingerprint)
         self._store = open_store(uri)
         self._writer = writer_name(config)
+        self._folder = f"{CHECKPOINTS}{config.inputs_key}/"
         self._copies = scratch / "checkpoints"
 
     def save(self, step: int, folder: Path) -> None:
         """Store a local folder as the checkpoint of a step; it exists once this returns."""
-        place = _Complete(step, self._writer).folder
+        place = self._place(_Complete(step, self._writer))
         self._store.delete([f"{place}/{MANIFEST_NAME}"])
         files = content_files(folder, place)
         for file in files:
@@ -76,28 +73,31 @@ class CheckpointStore:
     def prune(self, keep: int = 2) -> None:
         """Delete all complete checkpoints but the `keep` highest steps, manifests first."""
         for old in self._complete()[keep:]:
-            self._store.delete(manifests_first(self._store, f"{old.folder}/"))
+            self._store.delete(manifests_first(self._store, f"{self._place(old)}/"))
 
     def delete_all(self) -> None:
-        """Delete the checkpoints of all attempts."""
+        """Delete the checkpoints of all attempts, whatever their inputs."""
         self._store.delete(manifests_first(self._store, CHECKPOINTS))
 
     def _complete(self) -> list[_Complete]:
         """Return what has a manifest, highest step first, own checkpoints before others'."""
-        matches = (_MANIFEST.fullmatch(stat.path) for stat in self._store.list(CHECKPOINTS))
+        stats = self._store.list(self._folder)
+        matches = (_MANIFEST.fullmatch(stat.path.removeprefix(self._folder)) for stat in stats)
         found = [_Complete(int(m[2]), m[1]) for m in matches if m is not None]
         return sorted(found, key=lambda c: (-c.step, c.writer != self._writer, c.writer))
 
+    def _place(self, found: _Complete) -> str:
+        return f"{self._folder}{found.writer}/step-{found.step}"
+
     def _verified(self, found: _Complete) -> Path:
-        manifest = read_manifest_at(self._store, f"{found.folder}/{MANIFEST_NAME}")
+        place = self._place(found)
+        manifest = read_manifest_at(self._store, f"{place}/{MANIFEST_NAME}")
         if manifest is None:
-            raise FileNotFoundError(found.folder)
+            raise FileNotFoundError(place)
         if (manifest.kind, manifest.fingerprint) != (self._kind, self._fingerprint):
-            msg = f"{self._store.uri}/{found.folder}: the manifest of another stage's checkpoint"
+            msg = f"{self._store.uri}/{place}: the manifest of another stage's checkpoint"
             raise BadInputError(msg)
-        local = self._store.local_path(found.folder) or self._copies / found.writer / str(
-            found.step
-        )
+        local = self._store.local_path(place) or self._copies / found.writer / str(found.step)
         for file in manifest.files:
             path = local / file.name
             if self._store.local_path(file.path) is None:

@@ -15,11 +15,11 @@ from steerlm_jobs.store.hashing import stored_digest
 from steerlm_jobs.store.jsonl import compressed_rows, decode_rows
 
 FOLDER: Final = "chunks/"
-_NAME: Final = re.compile(r"chunks/(\d{9})\.jsonl\.zst")
+_NAME: Final = re.compile(r"(\d{9})\.jsonl\.zst")
 
 
 def chunk_name(first_row: int) -> str:
-    """Return the name of the chunk that begins with this row."""
+    """Return the name, within an artifact, of the chunk that begins with this row."""
     return f"{FOLDER}{first_row:09d}.jsonl.zst"
 
 
@@ -31,11 +31,12 @@ def chunk_ranges(num_rows: int, chunk_rows: int) -> tuple[range, ...]:
 
 
 class ChunkStore:
-    """The chunks of this stage's artifact."""
+    """The chunks of this stage's artifact, as far as they were made from these inputs."""
 
     def __init__(self, config: StageConfig) -> None:
         uri = artifact_uri(config.execution.prefix, config.kind, config.fingerprint)
         self._store = open_store(uri)
+        self._folder = f"{FOLDER}{config.inputs_key}/"
         self._shard, self._num_shards = config.execution.shard, config.execution.num_shards
 
     def missing(self, num_rows: int, chunk_rows: int) -> tuple[range, ...]:
@@ -46,7 +47,7 @@ class ChunkStore:
 
     def write(self, rows: range, records: Iterable[Mapping[str, Any]]) -> None:
         """Write one chunk; if another process was faster, its chunk stands."""
-        self._store.write_once(chunk_name(rows.start), compressed_rows(records))
+        self._store.write_once(self._path(rows.start), compressed_rows(records))
 
     def is_complete(self, num_rows: int, chunk_rows: int) -> bool:
         """Return True if every chunk, of all shards, is there."""
@@ -54,18 +55,23 @@ class ChunkStore:
 
     def content_files(self) -> tuple[ContentFile, ...]:
         """Return the manifest entries of all chunks."""
-        return tuple(self._entry(chunk_name(first)) for first in sorted(self._first_rows()))
+        return tuple(self._entry(first) for first in sorted(self._first_rows()))
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield all rows that are there, in order."""
         for first in sorted(self._first_rows()):
-            name = chunk_name(first)
-            yield from decode_rows(io.BytesIO(self._store.read(name)), name)
+            data = self._store.read(self._path(first))
+            yield from decode_rows(io.BytesIO(data), chunk_name(first))
 
     def _first_rows(self) -> set[int]:
-        matches = (_NAME.fullmatch(stat.path) for stat in self._store.list(FOLDER))
+        stats = self._store.list(self._folder)
+        matches = (_NAME.fullmatch(stat.path.removeprefix(self._folder)) for stat in stats)
         return {int(match[1]) for match in matches if match is not None}
 
-    def _entry(self, name: str) -> ContentFile:
-        size, sha256 = stored_digest(self._store, name)
-        return ContentFile(name=name, path=name, size=size, sha256=sha256)
+    def _path(self, first_row: int) -> str:
+        return chunk_name(first_row).replace(FOLDER, self._folder)
+
+    def _entry(self, first_row: int) -> ContentFile:
+        path = self._path(first_row)
+        size, sha256 = stored_digest(self._store, path)
+        return ContentFile(name=chunk_name(first_row), path=path, size=size, sha256=sha256)

@@ -49,10 +49,17 @@ def writer_name(config: StageConfig) -> str:
     return f"{execution.writer}-{execution.shard}"
 
 
-def existing_seal(config: StageConfig, fingerprint: str | None = None) -> Digest | None:
-    """Return the digest of this stage's artifact if it exists and was made from these inputs."""
-    uri = artifact_uri(config.execution.prefix, config.kind, fingerprint or config.fingerprint)
-    return matching_seal(uri, _input_refs(config))
+def existing_seal(config: StageConfig) -> Digest | None:
+    """Return the digest of this stage's artifact; None: there is none yet.
+
+    Raises:
+        BadInputError: It was made from other inputs, or is damaged: said before the work.
+    """
+    uri = artifact_uri(config.execution.prefix, config.kind, config.fingerprint)
+    digest = matching_seal(uri, _input_refs(config))
+    if digest is None and (manifest := read_manifest(uri)) is not None:
+        _check_inputs(uri, manifest, config)
+    return digest
 
 
 class ArtifactWriter:
@@ -94,19 +101,10 @@ class ArtifactWriter:
         else:  # nothing is uploaded: the sealed content may be this very attempt's
             is_first = False
         if not is_first:
-            self._check_inputs(first)
+            _check_inputs(self.uri, first, self._config)
             log.info("artifact %s was sealed by %s already", self.uri, first.attempt.writer)
         self._store.delete(manifests_first(self._store, CHECKPOINTS))
         return Sealed(first.digest, is_first)
-
-    def _check_inputs(self, first: Manifest) -> None:
-        """Refuse a seal made from other inputs: its digest is not the result of this attempt."""
-        if first.inputs != _input_refs(self._config):
-            msg = (
-                f"{self.uri}: sealed already, from other results of the stages before it; "
-                "delete that folder and run again"
-            )
-            raise BadInputError(msg)
 
     def _store_content(self, extra: Sequence[ContentFile]) -> Manifest:
         """Store both folders; return the manifest that would make them exist."""
@@ -167,6 +165,16 @@ def manifests_first(store: Store, prefix: str) -> list[str]:
     """Return what lies below `prefix` in the order of deletion: what exists goes first."""
     paths = [stat.path for stat in store.list(prefix)]
     return sorted(paths, key=lambda path: (not path.endswith(f"/{MANIFEST_NAME}"), path))
+
+
+def _check_inputs(uri: str, sealed: Manifest, config: StageConfig) -> None:
+    """Refuse a seal made from other inputs: its digest is not the result of this stage."""
+    if sealed.inputs != _input_refs(config):
+        msg = (
+            f"{uri}: sealed already, from other results of the stages before it; "
+            "delete that folder and run again"
+        )
+        raise BadInputError(msg)
 
 
 def _input_refs(config: StageConfig) -> dict[str, InputRef]:

@@ -23,7 +23,7 @@ class AcsftRows:
     dropped: int = 0
     """Too long even when cut, or without an answer to learn."""
     levels: Counter[tuple[str, int]] = field(default_factory=Counter)
-    """Answers by (attribute, level)."""
+    """Answers that are learnt from, by (attribute, level)."""
     systems: Counter[str] = field(default_factory=Counter)
     """Conversations by system prompt."""
 
@@ -53,7 +53,8 @@ class RowReader:
             mask = torch.tensor(encoded.loss_mask)
             rows.examples.append(AcsftExample(ids, mask, source or conversation.source))
             rows.systems[conversation.system] += 1
-            answers = (turn for turn in conversation.turns if turn.role is Role.ASSISTANT)
+            turns = conversation.turns[encoded.first_turn :]
+            answers = (turn for turn in turns if turn.role is Role.ASSISTANT)
             rows.levels.update(pair for turn in answers for pair in turn.labels.items())
 
 

@@ -21,6 +21,14 @@ class ApmRows:
     dropped: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    conversation: Conversation
+    index: int
+    labels: dict[str, int]
+    """Of all places where the answer stands."""
+
+
 def apm_rows(
     conversations: Iterable[Conversation],
     tokenizer: ChatTokenizer,
@@ -29,24 +37,30 @@ def apm_rows(
 ) -> ApmRows:
     """Return one row for each distinct answer that has a label.
 
-    An answer that stands in several conversations (a tree's paths share their beginnings) is
-    told by the message ids up to it, and counts once.
+    An answer that stands in several conversations (a tree's paths share their beginnings, two
+    sources may hold the same file) is told by the message ids up to it. It counts once, with the
+    labels of all of them; where two differ the first stands.
     """
     rows = ApmRows(dropped={"duplicate": 0, "tooLong": 0})
-    seen: set[tuple[str, ...]] = set()
-    for conversation, index in _labelled_answers(conversations, schema):
-        path = tuple(turn.message_id for turn in conversation.turns[: index + 1])
-        if all(path) and path in seen:
+    answers: dict[tuple[str, ...], _Answer] = {}
+    for number, (conversation, index) in enumerate(_labelled_answers(conversations, schema)):
+        ids = tuple(turn.message_id for turn in conversation.turns[: index + 1])
+        labels = conversation.turns[index].labels
+        known = answers.get(ids)
+        if known is not None:
             rows.dropped["duplicate"] += 1
-            continue
-        seen.add(path)
-        encoded = tokenizer.encode_scoring(conversation, index, max_length_tokens)
+            known.labels.update({**labels, **known.labels})
+        else:
+            key = ids if all(ids) else (str(number),)  # without ids nothing is told apart
+            answers[key] = _Answer(conversation, index, dict(labels))
+    for answer in answers.values():
+        encoded = tokenizer.encode_scoring(answer.conversation, answer.index, max_length_tokens)
         if encoded is None:
             rows.dropped["tooLong"] += 1
             continue
-        labels_A, known_A = _labels(conversation.turns[index].labels, schema)
-        ids = torch.tensor(encoded.ids, dtype=torch.int32)
-        rows.examples.append(ApmExample(ids, labels_A, known_A, conversation.source))
+        labels_A, known_A = _labels(answer.labels, schema)
+        ids_T = torch.tensor(encoded.ids, dtype=torch.int32)
+        rows.examples.append(ApmExample(ids_T, labels_A, known_A, answer.conversation.source))
     return rows
 
 

@@ -28,6 +28,11 @@ class History:
         return len(self.losses)
 
     @property
+    def needs_validation(self) -> bool:
+        """True if steps were made since the last validation."""
+        return self.step > 0 and all(step < self.step for step, _loss in self.validation[-1:])
+
+    @property
     def skipped_steps(self) -> tuple[int, ...]:
         """Steps, counted from 1, that moved no weight."""
         return tuple(i + 1 for i, loss in enumerate(self.losses) if loss is None)

@@ -3,7 +3,7 @@
 import json
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic
@@ -57,6 +57,7 @@ def train(
     """
     run = _Run(task, engine, context, curves)
     run.resume()
+    run.validate_if_due()  # where the attempt before was stopped within it
     while run.step < len(task.steps):
         run.one_step()
         run.validate_if_due()
@@ -116,10 +117,11 @@ class _Run(Generic[E]):
         """Validate at the interval and after the last step; keep the best weights."""
         task = self._task
         is_last = self.step == len(task.steps)
-        if not task.validation or (self.step % task.evaluation_every_steps and not is_last):
+        is_due = is_last or self.step % task.evaluation_every_steps == 0
+        if not task.validation or not is_due or not self._state.history.needs_validation:
             return
         self._context.progress.update(activity="validating")
-        loss = mean_loss(task.objective, self._validation, self._engine)
+        loss = mean_loss(task.objective, self._validation, self._engine, self._tick)
         if self._state.history.add_validation(loss):
             self._state.best_weights = self._engine.weights()
         self._context.progress.update(activity="training")
@@ -158,6 +160,12 @@ class _Run(Generic[E]):
         with self._engine.precision():
             return self._task.objective.loss_sum(batch, self._engine.device)
 
+    def _tick(self) -> None:
+        """Go on, or leave a checkpoint from which validation is made anew."""
+        if self._context.stop.is_set:
+            self._save()
+        self._context.tick()
+
     def _save(self) -> None:
         folder = self._context.scratch / f"checkpoint-{self.step}"
         shutil.rmtree(folder, ignore_errors=True)
@@ -180,11 +188,20 @@ class _Run(Generic[E]):
 
 
 @torch.no_grad()
-def mean_loss(objective: Objective[E], batches: Sequence[MicroBatch[E]], engine: Engine) -> float:
-    """Return the mean loss per term over all examples of the batches."""
+def mean_loss(
+    objective: Objective[E],
+    batches: Sequence[MicroBatch[E]],
+    engine: Engine,
+    on_batch: Callable[[], None] = lambda: None,
+) -> float:
+    """Return the mean loss per term over all examples of the batches.
+
+    `on_batch` is called before each batch and may raise to leave.
+    """
     engine.set_training(False)  # as nn.Module.train
     total = 0.0
     for batch in batches:
+        on_batch()
         with engine.precision():
             total += objective.loss_sum(batch, engine.device).item()
     return total / max(1, sum(total_weight(batch.examples) for batch in batches))

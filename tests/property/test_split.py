@@ -5,7 +5,7 @@ from steerlm_jobs.contract.attributes import Attribute
 from steerlm_jobs.contract.recipes import PrepareRecipe, Source
 from steerlm_jobs.data.conversations import Role
 from steerlm_jobs.data.corpus import file_name, write_corpus
-from steerlm_jobs.data.readers.raw import RawConversation, RawTurn
+from steerlm_jobs.data.readers.raw import RawTurn
 from steerlm_jobs.data.split import TRAIN, VALIDATION, group_of, split_of
 from steerlm_jobs.process.progress import ProgressWriter
 from steerlm_jobs.process.stop import StopFlag
@@ -27,7 +27,7 @@ def test_adding_data_moves_nothing(before, added, seed, fraction):
 def test_answers_do_not_decide_the_group(first, second, one, other):
     same = first.split() == second.split() or first.casefold().split() == second.casefold().split()
     found = {
-        group_of(RawConversation("f:1", (RawTurn(Role.USER, q), RawTurn(Role.ASSISTANT, a))))
+        group_of((RawTurn(Role.USER, q), RawTurn(Role.ASSISTANT, a)))
         for q, a in ((first, one), (second, other))
     }
     assert (len(found) == 1) == same
@@ -38,7 +38,7 @@ def test_answers_do_not_decide_the_group(first, second, one, other):
     st.lists(st.tuples(st.sampled_from("abc"), words, words), min_size=1, max_size=12),
     st.integers(0, 100),
 )
-def test_no_group_stands_on_both_sides(tmp_path_factory, rated, told, seed):
+def test_no_question_stands_on_both_sides(tmp_path_factory, rated, told, seed):
     folder = tmp_path_factory.mktemp("split")
     roots = {
         "hs": written(folder / "hs.jsonl", [a_rating(q, a) for q, a in rated]),
@@ -60,13 +60,12 @@ def test_no_group_stands_on_both_sides(tmp_path_factory, rated, told, seed):
     write_corpus(recipe, roots, folder, StopFlag(), ProgressWriter())
     sides = [
         {
-            row["group"]
+            " ".join(row["turns"][0]["text"].casefold().split())
             for part in ("labelled", "unlabelled")
             for row in read_jsonl(folder / file_name(part, split))
         }
         for split in (TRAIN, VALIDATION)
     ]
     assert not sides[0] & sides[1]
-    assert {g for g in sides[0] | sides[1] if g.startswith("tree:")} == {
-        f"tree:{tree}" for tree, _, _ in told
-    }
+    questions = [q for q, _ in rated] + [q for _, q, _ in told]
+    assert len(sides[0] | sides[1]) == len({q.strip().casefold() for q in questions})

@@ -25,14 +25,8 @@ def read_oasst(record: Record, filters: Filters, drops: Drops) -> Iterator[RawCo
     if not isinstance(root, dict):
         msg = f"{record.place}: field 'prompt' is not the first message of an OASST tree"
         raise BadInputError(msg)
-    group = record.value.get("message_tree_id") or root.get("message_id")
     for path in _paths(root, record.place, filters, drops):
-        yield RawConversation(
-            record.place,
-            with_ids(path),
-            f"tree:{writable(group)}" if group else "",
-            has_unit_labels=True,
-        )
+        yield RawConversation(record.place, with_ids(path), has_unit_labels=True)
 
 
 def _paths(

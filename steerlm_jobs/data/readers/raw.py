@@ -51,8 +51,6 @@ class RawConversation:
     place: str
     """`FILE:LINE` of its record, for messages."""
     turns: tuple[RawTurn, ...]
-    group: str = ""
-    """The tree it belongs to; empty: the first user message decides."""
     has_unit_labels: bool = False
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -61,7 +61,7 @@ class SourceReader:
             elif not alternates(turns):
                 self.drops.add(Drop.ROLES)
             else:
-                yield RawConversation(raw.place, turns, raw.group, raw.has_unit_labels)
+                yield replace(raw, turns=turns)
 
     def prompts(self) -> Iterator[RawConversation]:
         """Yield the conversations up to their last user turn, to be answered anew."""
@@ -69,7 +69,7 @@ class SourceReader:
             users = [i for i, turn in enumerate(raw.turns) if turn.role.value == "User"]
             turns = raw.turns[: users[-1] + 1] if users else ()
             if turns and alternates(turns):
-                yield RawConversation(raw.place, turns, raw.group, raw.has_unit_labels)
+                yield replace(raw, turns=turns)
             else:
                 self.drops.add(Drop.ROLES)
 

@@ -10,7 +10,7 @@ PLAIN = Conversation(
 FULL = Conversation(
     id="oasst/7",
     source="oasst",
-    group="tree:t",
+    group="text:cd",
     system="",
     turns=(
         Turn(Role.USER, "Hi", message_id="a", language="en"),

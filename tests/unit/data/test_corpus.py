@@ -76,7 +76,7 @@ def test_oasst_means_go_on_the_scale_and_its_helpfulness_does_not_count(tmp_path
     corpus(a_recipe(Source(name="oasst")), tmp_path, oasst=[tree])
     (row,) = conversations(tmp_path)
     assert [dict(turn.labels) for turn in row.turns] == [{}, {"quality": 3}]
-    assert (row.id, row.group, row.system) == ("oasst/id-a", "tree:tree", "Be kind.")
+    assert (row.id, row.system) == ("oasst/id-a", "Be kind.")
 
 
 def test_a_mapping_takes_the_place_of_equal_names(tmp_path):

@@ -93,13 +93,13 @@ def test_a_message_without_a_language_passes_the_filter(tmp_path):
     assert read(tmp_path, tree, filters=Filters(languages=("de",))) == ([["q", "a"]], {})
 
 
-def test_oasst_keeps_ids_group_language_and_means(tmp_path):
+def test_oasst_keeps_ids_language_and_means(tmp_path):
     found = read_one(
         tmp_path,
         a_tree(a_question("q", an_answer("a", labels={"quality": 0.375}, lang="pt-BR")), "t1"),
     )
     answer = found.turns[1]
-    assert (found.group, found.place, found.has_unit_labels) == ("tree:t1", "rows.jsonl:1", True)
+    assert (found.place, found.has_unit_labels) == ("rows.jsonl:1", True)
     assert (answer.message_id, answer.language, answer.labels) == (
         "id-a",
         "pt-BR",

@@ -1,25 +1,18 @@
 from steerlm_jobs.data.conversations import Role
-from steerlm_jobs.data.readers.raw import RawConversation, RawTurn
+from steerlm_jobs.data.readers.raw import RawTurn
 from steerlm_jobs.data.split import group_of, split_of
 
 
-def a_conversation(question: str, answer: str, tree: str = "") -> RawConversation:
-    turns = (RawTurn(Role.USER, question), RawTurn(Role.ASSISTANT, answer))
-    return RawConversation("file:1", turns, tree)
+def asked(question: str, *more: str) -> tuple[RawTurn, ...]:
+    roles = (Role.USER, Role.ASSISTANT)
+    return tuple(RawTurn(roles[i % 2], text) for i, text in enumerate((question, *more)))
 
 
-def test_a_trees_conversations_are_one_group():
-    assert group_of(a_conversation("a", "b", "tree:7")) == "tree:7"
-    assert group_of(a_conversation("c", "d", "tree:7")) == "tree:7"
-
-
-def test_equal_questions_are_one_group_whatever_case_and_spaces():
-    assert group_of(a_conversation("What  is\nthis?", "b")) == group_of(
-        a_conversation(" what IS this? ", "c")
+def test_equal_first_questions_are_one_group_whatever_case_spaces_and_answers():
+    assert group_of(asked("What  is\nthis?", "b", "And that?", "c")) == group_of(
+        asked(" what IS this? ", "c")
     )
-    assert group_of(a_conversation("What is that?", "b")) != group_of(
-        a_conversation("What is this?", "b")
-    )
+    assert group_of(asked("What is that?", "b")) != group_of(asked("What is this?", "b"))
 
 
 def test_the_fraction_is_kept_and_the_seed_matters():

@@ -104,11 +104,11 @@ def test_draws_follow_the_models_top_k_probabilities():
 def test_the_wish_to_stop_is_heard_at_every_step():
     calls = []
 
-    def check_stop():
+    def on_token():
         calls.append(None)
         if len(calls) == 3:
             raise InterruptedError
 
-    generator = TransformersGenerator(a_model(), TOKENIZER, check_stop)
+    generator = TransformersGenerator(a_model(), TOKENIZER, on_token)
     with pytest.raises(InterruptedError):
         generator.generate(PROMPTS, GREEDY, [0] * len(PROMPTS))

@@ -25,12 +25,22 @@ INPUT = StageInput(
     stage="prepare", kind=StageKind.PREPARE, uri="memory://elsewhere", fingerprint="F", digest="D"
 )
 
+OTHER_BYTES = INPUT.model_copy(update={"digest": "E"})
+"""The same stage's result, made again with other bytes."""
 
-def a_config(prefix: str, *, attempt: int = 1, shard: int = 0, num_shards: int = 1) -> StageConfig:
+
+def a_config(
+    prefix: str,
+    *,
+    attempt: int = 1,
+    shard: int = 0,
+    num_shards: int = 1,
+    source: StageInput | None = None,
+) -> StageConfig:
     return StageConfig(
         stage="annotate",
         recipe=AnnotateRecipe(),
-        inputs=(INPUT,),
+        inputs=(source or INPUT,),
         execution=Execution(
             prefix=prefix,
             run_uid="0123456789ab",
@@ -275,6 +285,8 @@ class ArtifactSuite:
         )
         assert matching_seal(uri, {"prepare": InputRef(fingerprint="F", digest="E")}) is None
         assert matching_seal(uri, {}) is None
+        with pytest.raises(BadInputError, match="sealed already, from other results"):
+            existing_seal(a_config(prefix, source=OTHER_BYTES))
 
 
 class ChunkSuite:
@@ -309,6 +321,14 @@ class ChunkSuite:
         assert reader.names() == tuple(f"chunks/{n:09d}.jsonl.zst" for n in (0, 4, 8))
         assert [row["n"] for row in reader.rows("chunks/")] == list(range(10))
 
+    def test_chunks_of_other_inputs_are_not_taken(self, prefix: str) -> None:
+        ChunkStore(a_config(prefix)).write(range(4), [{"n": "old"}])
+        chunks = ChunkStore(a_config(prefix, source=OTHER_BYTES))
+        assert chunks.missing(4, 4) == (range(4),)
+        chunks.write(range(4), [{"n": "new"}])
+        assert list(chunks.rows()) == [{"n": "new"}]
+        assert list(ChunkStore(a_config(prefix)).rows()) == [{"n": "old"}]
+
 
 class CheckpointSuite:
     """Checkpoints on a store."""
@@ -334,9 +354,10 @@ class CheckpointSuite:
         for step in (1, 2, 3):
             checkpoints.save(step, a_folder(tmp_path / str(step), f"step {step}"))
         store = open_store(as_input(prefix, "").uri)
-        store.write("checkpoints/01234567-1/step-3/state.bin", b"step 9")
-        store.write("checkpoints/01234567-1/step-2/manifest.json", b'{"version": 1')
-        store.write("checkpoints/01234567-9/step-7/state.bin", b"no manifest")
+        folder = f"checkpoints/{config.inputs_key}"
+        store.write(f"{folder}/01234567-1/step-3/state.bin", b"step 9")
+        store.write(f"{folder}/01234567-1/step-2/manifest.json", b'{"version": 1')
+        store.write(f"{folder}/01234567-9/step-7/state.bin", b"no manifest")
         found = CheckpointStore(config, tmp_path / "2").newest()
         assert found is not None
         assert found[0] == 1
@@ -350,12 +371,24 @@ class CheckpointSuite:
             target.write(stat.path, source.read(stat.path))
         assert CheckpointStore(stranger, tmp_path).newest() is None
 
+    def test_a_checkpoint_of_other_inputs_is_neither_taken_nor_pruned(
+        self, prefix: str, tmp_path: Path
+    ) -> None:
+        old = CheckpointStore(a_config(prefix), tmp_path / "old")
+        old.save(500, a_folder(tmp_path / "x", "old"))
+        new = CheckpointStore(a_config(prefix, source=OTHER_BYTES), tmp_path / "new")
+        assert new.newest() is None
+        new.save(1, a_folder(tmp_path / "y", "new"))
+        new.prune(keep=1)
+        found = (new.newest(), old.newest())
+        assert [None if f is None else f[0] for f in found] == [1, 500]
+
     def test_pruning_keeps_the_highest_steps(self, prefix: str, tmp_path: Path) -> None:
         checkpoints = CheckpointStore(a_config(prefix), tmp_path)
         for step in (1, 20, 3):
             checkpoints.save(step, a_folder(tmp_path / "x", str(step)))
         checkpoints.prune(keep=2)
-        kept = {s.path.split("/")[2] for s in open_store(as_input(prefix, "").uri).list()}
+        kept = {s.path.split("/")[3] for s in open_store(as_input(prefix, "").uri).list()}
         assert kept == {"step-3", "step-20"}
 
     def test_whoever_seals_deletes_the_checkpoints_of_all(
