@@ -7,7 +7,7 @@ from pydantic import Field
 from steerlm_jobs.contract.fingerprint import canonical_json, short_sha256, stage_fingerprint
 from steerlm_jobs.contract.gates import Gate
 from steerlm_jobs.contract.kinds import StageKind
-from steerlm_jobs.contract.manifest import Digest
+from steerlm_jobs.contract.manifest import Digest, InputRef
 from steerlm_jobs.contract.recipes import Recipe
 from steerlm_jobs.contract.values import Value
 
@@ -105,6 +105,11 @@ class StageConfig(Value):
         return stage_fingerprint(
             self.recipe, {i.stage: i.fingerprint for i in self.inputs}, self.salt
         )
+
+    @property
+    def input_refs(self) -> dict[str, InputRef]:
+        """The inputs as a manifest names them, by stage."""
+        return {i.stage: InputRef(fingerprint=i.fingerprint, digest=i.digest) for i in self.inputs}
 
     @property
     def inputs_key(self) -> str:

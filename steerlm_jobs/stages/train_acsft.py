@@ -15,7 +15,6 @@ from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.config import StageInput
 from steerlm_jobs.contract.errors import BadInputError, ExitCode
 from steerlm_jobs.contract.kinds import StageKind
-from steerlm_jobs.contract.manifest import InputRef
 from steerlm_jobs.contract.recipes import TrainAcsftRecipe
 from steerlm_jobs.contract.report import Report
 from steerlm_jobs.data.chat_template import chat_template
@@ -27,7 +26,6 @@ from steerlm_jobs.models.loading import (
     load_causal_lm,
     load_tokenizer,
     save_model,
-    write_json,
 )
 from steerlm_jobs.models.lora import add_adapters, merged, save_adapter, trained_parameters
 from steerlm_jobs.models.model_card import write_model_card
@@ -43,25 +41,14 @@ from steerlm_jobs.train.acsft_data import (
     num_originals,
     untrained_levels,
 )
-from steerlm_jobs.train.batches import Layout
 from steerlm_jobs.train.engine import ParameterGroup, PlainEngine
-from steerlm_jobs.train.history import History
-from steerlm_jobs.train.loop import TrainingTask, train
 from steerlm_jobs.train.objectives import AcsftObjective
-from steerlm_jobs.train.packing_choice import chosen_layout
+from steerlm_jobs.train.session import Data, planned_steps, run_training, write_training
 from steerlm_jobs.train.setting import (
     check_length,
-    check_steps,
     live_dtype,
     stored_dtype,
-    training_json,
     use_deterministic,
-)
-from steerlm_jobs.train.step_plan import (
-    Steps,
-    effective_epochs,
-    evaluation_interval,
-    step_plan,
 )
 
 SAMPLES: str = "samples"
@@ -92,45 +79,20 @@ def run(context: StageContext) -> Report:
     use_deterministic(training)
     context.progress.update(activity="reading")
     inputs = _inputs(context, recipe)
-    examples = inputs.training_rows.examples
-    steps = step_plan(
-        [len(e.ids) for e in examples],
-        [e.source for e in examples],
-        training,
-        seed=recipe.seed,
-        weights=recipe.source_weights,
-    )
-    check_steps(steps, training, len(examples))
+    data = Data(inputs.training_rows.examples, inputs.validation_rows.examples)
+    steps = planned_steps(data, training, recipe.seed, recipe.source_weights)
     model = _untrained(inputs, recipe)
     engine = PlainEngine(
         model, [ParameterGroup(trained_parameters(model), training.learning_rate)], training
     )
-    objective = AcsftObjective(model)
-    layout = chosen_layout(
-        objective,
-        examples,
-        training,
-        micro_batch_tokens=context.config.execution.micro_batch_tokens,
-        device=engine.device,
-        notes=context.notes,
-    )
     writer = ArtifactWriter(context.config, context.scratch)
-    task = TrainingTask(
-        objective=objective,
-        examples=examples,
-        validation=inputs.validation_rows.examples,
-        steps=steps,
-        training=training,
-        layout=layout,
-        evaluation_every_steps=evaluation_interval(training, steps),
-        seed=recipe.seed,
-    )
-    history = train(task, engine, context, writer.telemetry / "curves.jsonl")
+    curves = writer.telemetry / "curves.jsonl"
+    objective = AcsftObjective(model)
+    trained = run_training(data, steps, training, recipe.seed, objective, engine, context, curves)
     _write_model(writer.content, model, inputs, recipe, context)
-    _write_training(writer.content, history, steps, inputs, layout)
-    metrics = _metrics(history, len(examples))
-    sources = sorted({e.source for e in examples})
-    write_model_card(writer.content, "acsft", inputs.schema, sources, metrics)
+    write_training(writer.content, data, trained, dropped=inputs.training_rows.dropped)
+    metrics = {**trained.metrics, "examples": str(len(data.training))}
+    write_model_card(writer.content, "acsft", inputs.schema, data.sources, metrics)
     sealed = writer.commit()
     return Report(
         exit_code=ExitCode.OK,
@@ -271,14 +233,11 @@ def _write_description(
             f"levels with fewer than {recipe.min_level_examples} training examples are not "
             f"trained: {named}"
         )
-    lineage = {
-        i.stage: InputRef(fingerprint=i.fingerprint, digest=i.digest) for i in context.config.inputs
-    }
     write_steerlm_json(
         folder,
         "acsft",
         inputs.schema,
-        lineage,
+        context.config.input_refs,
         systemPrompt=system,
         targets=recipe.targets,
         callersMaySet=list(recipe.callers_may_set),
@@ -286,25 +245,3 @@ def _write_description(
         levelCounts=counts,
         untrainedLevels=untrained,
     )
-
-
-def _write_training(
-    folder: Path, history: History, steps: Steps, inputs: _Inputs, layout: Layout
-) -> None:
-    rows = inputs.training_rows
-    value = training_json(
-        history,
-        examples=len(rows.examples),
-        validationExamples=len(inputs.validation_rows.examples),
-        dropped=rows.dropped,
-        effectiveEpochs=effective_epochs(steps, [e.source for e in rows.examples]),
-        packing="Packed" if layout.is_packed else "Padded",
-    )
-    write_json(folder / "training.json", value)
-
-
-def _metrics(history: History, num_examples: int) -> dict[str, str]:
-    found = {"steps": str(history.step), "examples": str(num_examples)}
-    if history.best_step:
-        found["validationLoss"] = f"{dict(history.validation)[history.best_step]:.6g}"
-    return found

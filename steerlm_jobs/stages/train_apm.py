@@ -14,7 +14,6 @@ from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.errors import ExitCode
 from steerlm_jobs.contract.evaluation import ApmFigures
 from steerlm_jobs.contract.kinds import StageKind
-from steerlm_jobs.contract.manifest import InputRef
 from steerlm_jobs.contract.recipes import TrainApmRecipe
 from steerlm_jobs.contract.report import Report
 from steerlm_jobs.data.conversations import Conversation
@@ -26,7 +25,6 @@ from steerlm_jobs.models.loading import (
     load_backbone,
     load_tokenizer,
     save_model,
-    write_json,
 )
 from steerlm_jobs.models.lora import add_adapters, merged, save_adapter, trained_parameters
 from steerlm_jobs.models.model_card import write_model_card
@@ -37,23 +35,13 @@ from steerlm_jobs.train.apm_data import ApmRows, apm_rows, mean_labels
 from steerlm_jobs.train.apm_figures import attribute_figures
 from steerlm_jobs.train.batches import Layout, micro_batches
 from steerlm_jobs.train.engine import ParameterGroup, PlainEngine
-from steerlm_jobs.train.history import History
-from steerlm_jobs.train.loop import TrainingTask, train
 from steerlm_jobs.train.objectives import ApmExample, ApmObjective
-from steerlm_jobs.train.packing_choice import chosen_layout
+from steerlm_jobs.train.session import Data, planned_steps, run_training, write_training
 from steerlm_jobs.train.setting import (
     check_length,
-    check_steps,
     live_dtype,
     stored_dtype,
-    training_json,
     use_deterministic,
-)
-from steerlm_jobs.train.step_plan import (
-    Steps,
-    effective_epochs,
-    evaluation_interval,
-    step_plan,
 )
 
 
@@ -79,44 +67,24 @@ def run(context: StageContext) -> Report:
     use_deterministic(recipe.training)
     context.progress.update(activity="reading")
     inputs = _inputs(context, recipe)
-    examples = inputs.training_rows.examples
-    steps = step_plan(
-        [len(e.ids) for e in examples],
-        [e.source for e in examples],
-        recipe.training,
-        seed=recipe.seed,
-    )
-    check_steps(steps, recipe.training, len(examples))
-    means_A = mean_labels(examples, len(inputs.schema.names))
+    data = Data(inputs.training_rows.examples, inputs.validation_rows.examples)
+    steps = planned_steps(data, recipe.training, recipe.seed)
+    means_A = mean_labels(data.training, len(inputs.schema.names))
     apm = _untrained(inputs, recipe, means_A)
     engine = PlainEngine(apm, _groups(apm, recipe), recipe.training)
     objective = ApmObjective(apm)
-    layout = chosen_layout(
-        objective,
-        examples,
-        recipe.training,
-        micro_batch_tokens=context.config.execution.micro_batch_tokens,
-        device=engine.device,
-        notes=context.notes,
-    )
     writer = ArtifactWriter(context.config, context.scratch)
-    task = TrainingTask(
-        objective=objective,
-        examples=examples,
-        validation=inputs.validation_rows.examples,
-        steps=steps,
-        training=recipe.training,
-        layout=layout,
-        evaluation_every_steps=evaluation_interval(recipe.training, steps),
-        seed=recipe.seed,
+    curves = writer.telemetry / "curves.jsonl"
+    trained = run_training(
+        data, steps, recipe.training, recipe.seed, objective, engine, context, curves
     )
-    history = train(task, engine, context, writer.telemetry / "curves.jsonl")
-    figures = _figures(objective, task.validation, layout, engine, inputs.schema, means_A)
+    figures = _figures(objective, data.validation, trained.layout, engine, inputs.schema, means_A)
     _write_model(writer.content, apm, inputs, recipe, context)
-    _write_training(writer.content, history, steps, inputs, layout, figures)
-    metrics = _metrics(history, figures)
-    sources = sorted({e.source for e in examples})
-    write_model_card(writer.content, "apm", inputs.schema, sources, metrics)
+    written = {name: f.model_dump(mode="json", by_alias=True) for name, f in figures.items()}
+    dropped = inputs.training_rows.dropped
+    write_training(writer.content, data, trained, dropped=dropped, figures=written)
+    metrics = {**trained.metrics, **_pearsons(figures)}
+    write_model_card(writer.content, "apm", inputs.schema, data.sources, metrics)
     sealed = writer.commit()
     return Report(
         exit_code=ExitCode.OK,
@@ -222,38 +190,12 @@ def _write_model(
     save_model(backbone, folder, load_tokenizer(inputs.base), stored_dtype(inputs.base))
     save_head(apm.head, folder)
     copy_legal_files(inputs.base, folder)
-    lineage = {
-        i.stage: InputRef(fingerprint=i.fingerprint, digest=i.digest) for i in context.config.inputs
+    write_steerlm_json(folder, "apm", inputs.schema, context.config.input_refs)
+
+
+def _pearsons(figures: dict[str, ApmFigures]) -> dict[str, str]:
+    return {
+        f"apm/{name}/pearson": f"{figure.pearson.value:.4f}"
+        for name, figure in figures.items()
+        if figure.pearson.value is not None
     }
-    write_steerlm_json(folder, "apm", inputs.schema, lineage)
-
-
-def _write_training(
-    folder: Path,
-    history: History,
-    steps: Steps,
-    inputs: _Inputs,
-    layout: Layout,
-    figures: dict[str, ApmFigures],
-) -> None:
-    rows = inputs.training_rows
-    value = training_json(
-        history,
-        examples=len(rows.examples),
-        validationExamples=len(inputs.validation_rows.examples),
-        dropped=rows.dropped,
-        effectiveEpochs=effective_epochs(steps, [e.source for e in rows.examples]),
-        packing="Packed" if layout.is_packed else "Padded",
-        figures={name: f.model_dump(mode="json", by_alias=True) for name, f in figures.items()},
-    )
-    write_json(folder / "training.json", value)
-
-
-def _metrics(history: History, figures: dict[str, ApmFigures]) -> dict[str, str]:
-    found = {"steps": str(history.step)}
-    if history.best_step:
-        found["validationLoss"] = f"{dict(history.validation)[history.best_step]:.6g}"
-    for name, figure in figures.items():
-        if figure.pearson.value is not None:
-            found[f"apm/{name}/pearson"] = f"{figure.pearson.value:.4f}"
-    return found

@@ -16,7 +16,6 @@ from steerlm_jobs.contract.manifest import (
     AttemptInfo,
     ContentFile,
     Digest,
-    InputRef,
     Manifest,
     TelemetryFile,
     content_digest,
@@ -56,7 +55,7 @@ def existing_seal(config: StageConfig) -> Digest | None:
         BadInputError: It was made from other inputs, or is damaged: said before the work.
     """
     uri = artifact_uri(config.execution.prefix, config.kind, config.fingerprint)
-    digest = matching_seal(uri, _input_refs(config))
+    digest = matching_seal(uri, config.input_refs)
     if digest is None and (manifest := read_manifest(uri)) is not None:
         _check_inputs(uri, manifest, config)
     return digest
@@ -147,7 +146,7 @@ class ArtifactWriter:
             kind=self._config.kind,
             fingerprint=self._fingerprint,
             digest=content_digest(files),
-            inputs=_input_refs(self._config),
+            inputs=self._config.input_refs,
             files=tuple(sorted(files, key=lambda f: f.name)),
             telemetry=telemetry,
             attempt=attempt,
@@ -169,16 +168,12 @@ def manifests_first(store: Store, prefix: str) -> list[str]:
 
 def _check_inputs(uri: str, sealed: Manifest, config: StageConfig) -> None:
     """Refuse a seal made from other inputs: its digest is not the result of this stage."""
-    if sealed.inputs != _input_refs(config):
+    if sealed.inputs != config.input_refs:
         msg = (
             f"{uri}: sealed already, from other results of the stages before it; "
             "delete that folder and run again"
         )
         raise BadInputError(msg)
-
-
-def _input_refs(config: StageConfig) -> dict[str, InputRef]:
-    return {i.stage: InputRef(fingerprint=i.fingerprint, digest=i.digest) for i in config.inputs}
 
 
 def _versions() -> dict[str, str]:

@@ -18,6 +18,10 @@ class Example(Protocol):
         """Token ids [T]."""
 
     @property
+    def source(self) -> str:
+        """Name of its data source."""
+
+    @property
     def weight(self) -> int:
         """How many terms it adds to the loss: target tokens, or known labels."""
 
