@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from steerlm_jobs.contract.errors import ExitCode
 from steerlm_operator.api.status import RunStatus
+from steerlm_operator.local.warm import WarmServer
 from steerlm_operator.local.workdir import Workdir
 from tests.scenario.world import digests
 
@@ -53,15 +55,22 @@ def status_of(workdir: Path) -> RunStatus:
     return status
 
 
+def eventually(is_true: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    """Look again and again until it is true; fail after so many seconds."""
+    until = time.monotonic() + seconds
+    while not is_true():
+        if time.monotonic() > until:
+            pytest.fail(f"not within {seconds} s: {what}")
+        time.sleep(0.01)
+
+
+def progress_files(workdir: Path, stage: str) -> list[Path]:
+    return list((workdir / ".steerlm" / "attempts").glob(f"{stage}-[0-9]*/progress.json"))
+
+
 def wait_for_stage(workdir: Path, stage: str) -> None:
     """Wait until an attempt of the stage has shown progress."""
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        attempts = workdir / ".steerlm" / "attempts"
-        if any(attempts.glob(f"{stage}-[0-9]*/progress.json")):
-            return
-        time.sleep(0.01)
-    pytest.fail(f"{stage} did not start")
+    eventually(lambda: bool(progress_files(workdir, stage)), f"{stage} starts")
 
 
 def processes_below(workdir: Path) -> list[int]:
@@ -94,8 +103,7 @@ def test_no_process_is_left_after_kill_9_and_the_next_run_ends_the_same(tmp_path
         assert processes_below(workdir)
         process.kill()
         process.wait()
-        time.sleep(1)
-        assert processes_below(workdir) == []
+        eventually(lambda: not processes_below(workdir), "no process is left", seconds=5)
     assert digests(run_through(workdir)) == undisturbed
 
 
@@ -132,11 +140,24 @@ def test_second_ctrl_c_does_not_wait_for_a_stage_that_does_not_listen(tmp_path: 
     with runner(workdir, STAND_IN_STUBBORN="yes", STAND_IN_STEP_SECONDS="1") as process:
         wait_for_stage(workdir, "prepare")
         process.send_signal(signal.SIGINT)
-        time.sleep(1.5)
+        [progress] = progress_files(workdir, "prepare")
+        before = progress.stat().st_mtime_ns + 1_000_000_000
+        eventually(lambda: progress.stat().st_mtime_ns > before, "the stage works on")
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 21
     assert processes_below(workdir) == []
+
+
+def test_stage_whose_request_the_warm_server_cannot_read_ends_as_a_bug(tmp_path: Path):
+    answers = "import json; input(); print(json.dumps({'error': 'bad'}), flush=True); input()"
+    server = WarmServer([sys.executable, "-c", answers], environment(), tmp_path / "log.txt")
+    try:
+        server.launch({"id": "one"})
+        eventually(lambda: server.exit_code("one") is not None, "the answer")
+        assert server.exit_code("one") == ExitCode.BUG
+    finally:
+        server.close()
 
 
 def test_killed_stage_is_tried_again(tmp_path: Path):

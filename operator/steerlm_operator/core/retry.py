@@ -4,6 +4,7 @@ from datetime import datetime
 
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.status import RunStatus, StageState
+from steerlm_operator.core.active import ended_seconds
 from steerlm_operator.core.graph import Stage, StageId, stage_graph
 from steerlm_operator.core.observed import Observed
 from steerlm_operator.core.records import DONE, Records, has_ended, recorded, reset
@@ -36,7 +37,8 @@ def begun_again(observed: Observed, now: datetime) -> RunStatus | None:
     """Return the status with which one machine starts over; None for a run that never started.
 
     Every stage is looked at again, prepare first, which says what exists already. A run that was
-    cut short keeps its retry budgets; one that had ended gets new ones.
+    cut short keeps its retry budgets and the time it has been running; one that had ended gets new
+    ones.
     """
     status = observed.status
     if status is None:
@@ -45,7 +47,9 @@ def begun_again(observed: Observed, now: datetime) -> RunStatus | None:
     before = recorded(status, graph)
     after = [settled(observed, stage, before[stage.id], now) for stage in graph]
     ended = has_ended(after)
+    records = dict(zip(before, after, strict=True))
     changes: dict[str, object] = {
+        "active_seconds": ended_seconds(status, before, records),
         "stages": tuple(reset(record, keeps_budget=not ended) for record in after),
         "completion_time": None,
         "observed_retry_count": observed.run.spec.retry.count,

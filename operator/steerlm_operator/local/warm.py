@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from steerlm_jobs.contract.errors import ExitCode
 from steerlm_operator.local.kept import KeptProcess
 
 
@@ -99,6 +100,9 @@ class WarmServer:
         if "ready" in answer:
             self._is_ready = True
             return
+        if "error" in answer:
+            self._refuse_waiting()
+            return
         fork = self._forks.get(answer.get("id", ""))
         if fork is None:
             return
@@ -107,3 +111,9 @@ class WarmServer:
         if fork.wants_stop and fork.pid is not None:
             fork.wants_stop = False
             self.signal(answer["id"], signal.SIGTERM)
+
+    def _refuse_waiting(self) -> None:
+        """End what was asked for and not started: the server could not read a request."""
+        for fork in self._forks.values():
+            if fork.pid is None and fork.exit_code is None:
+                fork.exit_code = int(ExitCode.BUG)
