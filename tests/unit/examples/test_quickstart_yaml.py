@@ -3,7 +3,7 @@ from typing import Any
 
 import yaml
 
-from examples.world import ORACLE
+from examples.world_language import ORACLE
 
 QUICKSTART = Path(__file__).parents[3] / "examples" / "quickstart.yaml"
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from examples.world import CLAUSES, ORACLE, world_files, write_if_changed
+from examples.world import world_files, write_if_changed
+from examples.world_language import CLAUSES, ORACLE
 
 DATA = Path(__file__).parents[3] / "examples" / "data"
 
