@@ -38,7 +38,8 @@ fix: $(VENV)/.dev  ## Put the code into shape: format, and repair what ruff can
 	$(BIN)/ruff check --fix .
 
 gen: $(VENV)/.dev  ## Write the generated files anew
-	$(BIN)/python -m examples.generate
+	$(BIN)/python -m examples.world
+	$(BIN)/python -m steerlm_operator.cli.reference docs/reference/spec.md
 
 lock: $(UV)  ## Pin all dependencies anew, with hashes; UPGRADE=1 takes the newest
 	$(LOCK) --extra operator --extra jobs --extra dev pyproject.toml -o requirements/dev.txt
