@@ -37,6 +37,8 @@ TEMPLATE: Final = {
 
 _MARKER_PATTERN: Final = re.compile("(" + "|".join(re.escape(m) for m in MARKERS) + ")")
 
+_TURN_START: Final = re.compile(rf"{re.escape(TURN_MARKER)}(User|Assistant)\n")
+
 
 def template_digest() -> str:
     """Return the digest of the template, one of the roots of a run."""
@@ -123,6 +125,24 @@ def render_text(segments: tuple[Segment, ...]) -> str:
 def holds_marker(text: str) -> bool:
     """Return True if the text holds a marker's letters (a forgery, in data or a prompt)."""
     return _MARKER_PATTERN.search(text) is not None
+
+
+def split_turns(text: str) -> tuple[str, list[tuple[Role, str]]]:
+    """Read others' text with genuine markers and no labels: (system prompt, [(role, text)]).
+
+    What stands before the first turn marker is the system prompt, or, without a system marker,
+    the first user's words: so HelpSteer2 writes prompts of several turns. A marker that no header
+    follows is text.
+    """
+    first, *rest = _TURN_START.split(text)
+    system, turns = "", list[tuple[Role, str]]()
+    if first.startswith(f"{SYSTEM_MARKER}System\n"):
+        system = first.removeprefix(f"{SYSTEM_MARKER}System\n").removesuffix("\n")
+    elif first:
+        turns.append((Role.USER, first.removesuffix("\n")))
+    for role, said in zip(rest[::2], rest[1::2], strict=True):
+        turns.append((Role(role), said.removesuffix("\n")))
+    return system, turns
 
 
 def parse(text: str, schema: Schema) -> ParsedConversation:

@@ -2,14 +2,11 @@
 
 from collections.abc import Iterator
 
-from steerlm_jobs.contract.recipes import DataFormat
 from steerlm_operator.api.problems import Location
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.serve import ServeEngine
 from steerlm_operator.api.stages import ApmKind, Quantise, SecondScorer
 from steerlm_operator.api.training import BestBy, Engine, TrainingSpec, ZeroStage
-
-_UNREADABLE = frozenset({DataFormat.SHAREGPT, DataFormat.NEMO_SFT, DataFormat.NEMO_REGRESSION})
 
 
 def unsupported(run: SteerLMRun) -> tuple[tuple[Location, str], ...]:
@@ -41,7 +38,6 @@ def unsupported(run: SteerLMRun) -> tuple[tuple[Location, str], ...]:
         ),
         *_training((*at, "trainApm", "training"), stages.train_apm.training),
         *_training((*at, "trainAcsft", "training"), stages.train_acsft.training),
-        *_formats(run),
     ]
     return tuple(
         (location, f"{value} is not supported yet; leave it at its default")
@@ -54,11 +50,3 @@ def _training(at: Location, training: TrainingSpec) -> Iterator[tuple[Location, 
     yield (*at, "zeroStage"), training.zero_stage, training.zero_stage is not ZeroStage.AUTO
     yield (*at, "engine"), training.engine, training.engine is Engine.DEEPSPEED
     yield (*at, "bestBy"), training.best_by, training.best_by is BestBy.QUALITY
-
-
-def _formats(run: SteerLMRun) -> Iterator[tuple[Location, object, bool]]:
-    data = run.spec.data
-    for part, sources in (("labelled", data.labelled), ("unlabelled", data.unlabelled)):
-        for index, source in enumerate(sources):
-            at = ("spec", "data", part, index, "format")
-            yield at, source.format, source.format in _UNREADABLE

@@ -5,12 +5,16 @@ from typing import Any
 from steerlm_jobs.contract.errors import BadInputError
 from steerlm_jobs.contract.recipes import DataFormat
 from steerlm_jobs.data.readers.files import Record
+from steerlm_jobs.data.template import SYSTEM_MARKER
 
 READABLE = (
     DataFormat.OASST,
     DataFormat.HELPSTEER,
     DataFormat.HH_RLHF,
     DataFormat.PROMPTS,
+    DataFormat.SHAREGPT,
+    DataFormat.NEMO_SFT,
+    DataFormat.NEMO_REGRESSION,
 )
 
 
@@ -18,6 +22,11 @@ def detected_format(value: dict[str, Any]) -> DataFormat | None:  # Any: JSON
     """Return the format whose fields a record has; None if it has those of none."""
     if isinstance(value.get("prompt"), dict):
         return DataFormat.OASST
+    if isinstance(value.get("conversations"), list):
+        is_nemo = "mask" in value or value.get("type") in {"VALUE_TO_TEXT", "TEXT_TO_VALUE"}
+        return DataFormat.NEMO_SFT if is_nemo else DataFormat.SHAREGPT
+    if str(value.get("text")).startswith(SYSTEM_MARKER) and isinstance(value.get("label"), list):
+        return DataFormat.NEMO_REGRESSION
     if "chosen" in value:
         return DataFormat.HH_RLHF
     if "response" in value and "prompt" in value:
@@ -34,9 +43,6 @@ def checked_format(record: Record, declared: DataFormat) -> DataFormat:
         BadInputError: The first record is of no known format, or not of the declared one.
     """
     found = detected_format(record.value)
-    if declared not in (DataFormat.AUTO, *READABLE):
-        msg = f"{record.place}: format {declared.value} cannot be read yet"
-        raise BadInputError(msg)
     if found is None:
         names = ", ".join(f.value for f in READABLE)
         fields = ", ".join(repr(name) for name in sorted(record.value)[:8]) or "none"

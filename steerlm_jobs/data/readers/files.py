@@ -1,11 +1,11 @@
-"""Records of data files: JSON Lines, plain or compressed, one file or a folder of them."""
+"""Records of data files: JSON Lines or a JSON array, plain or packed, one file or a folder."""
 
 import codecs
 import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final
 import zstandard
 
 from steerlm_jobs.contract.errors import BadInputError
+from steerlm_jobs.data.readers.json_array import array_items
 from steerlm_jobs.data.readers.zstd import ZstdFrames
 
 SUFFIXES: Final = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".jsonl.zst", ".json.zst")
@@ -26,7 +27,7 @@ class Record:
     """One JSON object of a file."""
 
     place: str
-    """`FILE:LINE`."""
+    """`FILE:LINE`, or `FILE:item N` of an array."""
     value: dict[str, Any]  # Any: JSON
 
 
@@ -55,30 +56,58 @@ def data_files(path: Path) -> tuple[Path, ...]:
 
 
 def records(path: Path) -> Iterator[Record]:
-    """Yield the JSON objects of a file or folder, a line each; empty lines are passed over.
+    """Yield the JSON objects of a file or folder: a line each, or the items of an array.
+
+    Empty lines are passed over.
 
     Raises:
-        BadInputError: A file is missing, cannot be unpacked, or a line is not a JSON object.
+        BadInputError: A file is missing, cannot be unpacked, or holds something else.
     """
     for file in data_files(path):
-        for number, line in enumerate(_lines(file), start=1):
-            if line.strip():
-                place = f"{file.name}:{number}"
-                yield Record(place, _object(_text(line, place), place))
+        yield from _items(file) if _is_array(file) else _line_records(file)
 
 
-def _lines(file: Path) -> Iterator[bytes]:
-    """Yield the lines of a file; what goes wrong while reading is one of our errors."""
+def _line_records(file: Path) -> Iterator[Record]:
+    for number, line in enumerate(_pieces(file, "line", lambda stream: stream), start=1):
+        text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+        if text.strip():
+            place = f"{file.name}:{number}"
+            yield Record(place, _object(_text(text, place), place))
+
+
+def _items(file: Path) -> Iterator[Record]:
+    decode = codecs.getincrementaldecoder("utf-8-sig")("strict").decode
+    number = 0
+    try:
+        for value in array_items(decode(block) for block in _pieces(file, "block", _blocks)):
+            number += 1
+            place = f"{file.name}:item {number}"
+            yield Record(place, _as_object(value, place))
+    except (ValueError, RecursionError) as error:  # an ArrayError, not UTF-8, or too deep
+        msg = f"{file.name}: {error}; the file is damaged, or cut"
+        raise BadInputError(msg) from error
+
+
+def _is_array(file: Path) -> bool:
+    first = next(_pieces(file, "line", lambda stream: iter([stream.read(1 << 10)])), b"")
+    return first.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"["
+
+
+def _blocks(stream: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: stream.read(_BLOCK_BYTES), b"")
+
+
+def _pieces(file: Path, piece: str, cut: Callable[[BinaryIO], Iterable[bytes]]) -> Iterator[bytes]:
+    """Yield the pieces of a file; what goes wrong while reading is one of our errors."""
     number = 0
     try:
         with file.open("rb") as raw:
-            for line in _unpacked(raw, file):
+            for data in cut(_unpacked(raw, file)):
                 number += 1
-                yield line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+                yield data
     except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
-        msg = (
-            f"{file}: cannot be unpacked after line {number}: the file is damaged or cut ({error})"
-        )
+        where = f"{file}: cannot be unpacked after {piece} {number}"
+        msg = f"{where}: the file is damaged or cut ({error})"
         raise BadInputError(msg) from error
     except OSError as error:
         msg = f"{file}: cannot be read: {error.strerror or error}"
@@ -111,8 +140,7 @@ def _object(line: str, place: str) -> dict[str, Any]:  # Any: JSON
     try:
         value = json.loads(line.rstrip())
     except json.JSONDecodeError as error:
-        hint = "; a JSON array over several lines is not JSON Lines" if line[:1] == "[" else ""
-        msg = f"{place}: not JSON: {error.msg} at column {error.colno}{hint}"
+        msg = f"{place}: not JSON: {error.msg} at column {error.colno}"
         raise BadInputError(msg) from error
     except ValueError as error:  # an integer of more digits than Python reads
         msg = f"{place}: not JSON that can be read: {error}"
@@ -120,6 +148,10 @@ def _object(line: str, place: str) -> dict[str, Any]:  # Any: JSON
     except RecursionError as error:
         msg = f"{place}: JSON nested too deeply"
         raise BadInputError(msg) from error
+    return _as_object(value, place)
+
+
+def _as_object(value: object, place: str) -> dict[str, Any]:  # Any: JSON
     if not isinstance(value, dict):
         msg = f"{place}: a record is a JSON object, not {type(value).__name__}"
         raise BadInputError(msg)

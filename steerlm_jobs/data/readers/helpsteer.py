@@ -1,4 +1,8 @@
-"""HelpSteer and HelpSteer2 rows: a prompt, a response, five integers on 0..4."""
+"""HelpSteer and HelpSteer2 rows: a prompt, a response, five integers on 0..4.
+
+A prompt of several turns is one text, with `<extra_id_1>Assistant` and `<extra_id_1>User` lines
+between them, as HelpSteer2 has it.
+"""
 
 from collections.abc import Iterator
 from typing import Final
@@ -8,6 +12,7 @@ from steerlm_jobs.data.conversations import Role
 from steerlm_jobs.data.readers.fields import number, text_field
 from steerlm_jobs.data.readers.files import Record
 from steerlm_jobs.data.readers.raw import Drop, Drops, RawConversation, RawTurn, with_ids
+from steerlm_jobs.data.template import split_turns
 
 LABELS: Final = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 
@@ -26,5 +31,10 @@ def read_helpsteer(record: Record, drops: Drops) -> Iterator[RawConversation]:
             if not labels[name].is_integer():
                 msg = f"{record.place}: label {name!r} is {labels[name]:g}, not an integer"
                 raise BadInputError(msg)
-    turns = (RawTurn(Role.USER, prompt), RawTurn(Role.ASSISTANT, response, labels=labels))
+    _system, said = split_turns(prompt)
+    before = tuple(RawTurn(role, text.strip()) for role, text in said)
+    if not all(turn.text for turn in before):
+        drops.add(Drop.EMPTY_TEXT)
+        return
+    turns = (*before, RawTurn(Role.ASSISTANT, response, labels=labels))
     yield RawConversation(record.place, with_ids(turns))

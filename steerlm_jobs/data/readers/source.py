@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, assert_never
 
 from steerlm_jobs.contract.errors import BadInputError
 from steerlm_jobs.contract.recipes import DataFormat, Filters
@@ -12,6 +12,7 @@ from steerlm_jobs.data.readers.detect import checked_format
 from steerlm_jobs.data.readers.files import Record, records
 from steerlm_jobs.data.readers.helpsteer import read_helpsteer
 from steerlm_jobs.data.readers.hh_rlhf import read_hh_rlhf
+from steerlm_jobs.data.readers.nemo import read_nemo_regression, read_nemo_sft
 from steerlm_jobs.data.readers.oasst import read_oasst
 from steerlm_jobs.data.readers.prompts import read_prompts
 from steerlm_jobs.data.readers.raw import (
@@ -21,6 +22,7 @@ from steerlm_jobs.data.readers.raw import (
     alternates,
     ended_by_assistant,
 )
+from steerlm_jobs.data.readers.sharegpt import read_sharegpt
 
 
 @dataclass(slots=True)
@@ -83,9 +85,16 @@ class SourceReader:
                 return read_hh_rlhf(record, self.pairs, self.drops)
             case DataFormat.PROMPTS:
                 return read_prompts(record, self.drops)
+            case DataFormat.SHAREGPT:
+                return read_sharegpt(record, self.drops)
+            case DataFormat.NEMO_SFT:
+                return read_nemo_sft(record, self.drops)
+            case DataFormat.NEMO_REGRESSION:
+                return read_nemo_regression(record, self.drops)
+            case DataFormat.AUTO:
+                raise AssertionError("Auto is what is declared, never what is found")
             case _:
-                msg = f"{record.place}: format {form.value} cannot be read"
-                raise BadInputError(msg)
+                assert_never(form)
 
 
 def limited(

@@ -56,22 +56,39 @@ def test_a_folder_is_read_in_name_order_without_hidden_and_other_files(tmp_path)
     ("data", "message"),
     [
         (b'{"n": 0}\n{"n": \n', "rows.jsonl:2: not JSON: Expecting value at column 6"),
+        (b"[1]\n", "rows.jsonl:item 1: a record is a JSON object, not int"),
         (
-            b'[\n{"n": 0}\n]\n',
-            "rows.jsonl:1: not JSON: Expecting value at column 2; a JSON array over several "
-            "lines is not JSON Lines",
+            b'[{"n": 0},\n {"n": ',
+            "rows.jsonl: item 2 of the array: not JSON: Expecting value; the file is damaged, "
+            "or cut",
         ),
-        (b"[1]\n", "rows.jsonl:1: a record is a JSON object, not list"),
+        (
+            b'[{"n": 0} {"n": 1}]',
+            "rows.jsonl: item 2 of the array: not JSON: expecting ',' or ']'; the file is damaged, "
+            "or cut",
+        ),
         (
             b'{"n": 0}\n{"n": "\xff"}\n',
             "rows.jsonl:2: not UTF-8 text (invalid start byte at byte 8 of the line)",
         ),
         (b'{"n": ' + b"[" * 200_000, "rows.jsonl:1: JSON nested too deeply"),
     ],
-    ids=["cut", "array", "list", "latin-1", "deep"],
+    ids=["cut", "list", "cut array", "no comma", "latin-1", "deep"],
 )
 def test_a_line_that_is_no_record_is_named(tmp_path, data, message):
     assert refusal(a_file(tmp_path, data)) == message
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 18])
+def test_an_array_is_read_item_by_item(tmp_path, monkeypatch, size):
+    monkeypatch.setattr("steerlm_jobs.data.readers.files._BLOCK_BYTES", size)
+    rows = [{"n": number, "text": "ä ] , [ {"} for number in range(20)]
+    for indent in (None, 2):
+        data = json.dumps(rows, indent=indent, ensure_ascii=False).encode()
+        found = list(records(a_file(tmp_path, b"\xef\xbb\xbf " + data, "rows.json")))
+        assert [record.value for record in found] == rows
+        assert found[2].place == "rows.json:item 3"
+    assert list(records(a_file(tmp_path, b" [ ]", "rows.json"))) == []
 
 
 def test_an_integer_that_python_does_not_read_is_named(tmp_path):

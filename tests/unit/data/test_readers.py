@@ -256,7 +256,7 @@ def test_the_format_is_detected_and_another_one_refused(tmp_path, row, form):
 def test_an_unknown_record_is_refused_with_its_fields(tmp_path):
     assert refusal(tmp_path, {"text": "t", "label": []}) == (
         "rows.jsonl:1: format not recognised from its fields ('label', 'text'); "
-        "known: Oasst, HelpSteer, HhRlhf, Prompts"
+        "known: Oasst, HelpSteer, HhRlhf, Prompts, ShareGpt, NemoSft, NemoRegression"
     )
 
 
