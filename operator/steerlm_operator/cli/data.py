@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from steerlm_jobs.contract.recipes import DataFormat
 from steerlm_operator.local.commands import require_jobs, run_program
 
 data = typer.Typer(help="Look at data before training on it.", no_args_is_help=True)
@@ -18,7 +19,7 @@ def _group() -> None:
 def inspect(
     uri: Annotated[str, typer.Argument(help="File or folder: a path, file://, s3:// or hf://.")],
     data_format: Annotated[
-        str, typer.Option("--format", help="Auto, Oasst, HelpSteer, HhRlhf or Prompts.")
+        str, typer.Option("--format", help=f"One of {', '.join(DataFormat)}.")
     ] = "Auto",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     tokenizer: Annotated[

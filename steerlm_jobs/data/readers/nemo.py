@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from steerlm_jobs.contract.attributes import DEFAULT_NAMES
 from steerlm_jobs.contract.errors import BadInputError
 from steerlm_jobs.data.conversations import Role
 from steerlm_jobs.data.readers.fields import list_field, number, text_field
@@ -18,18 +19,6 @@ from steerlm_jobs.data.readers.raw import Drop, Drops, RawConversation, RawTurn,
 from steerlm_jobs.data.readers.sharegpt import ROLES, speaker_of
 from steerlm_jobs.data.template import LABEL_MARKER, split_turns
 
-NEMO_ATTRIBUTES: Final = (
-    "quality",
-    "toxicity",
-    "humor",
-    "creativity",
-    "helpfulness",
-    "correctness",
-    "coherence",
-    "complexity",
-    "verbosity",
-)
-"""`ALL_STEERLM_ATTRIBUTES` of NeMo-Aligner's common.py: the order of a regression record."""
 UNKNOWN: Final = -100.0
 """What a regression record says where nobody gave a label. Absent everywhere else."""
 _LABEL: Final = re.compile(r"\s*([^:,\s]+)\s*:\s*(-?\d+(?:\.\d+)?)\s*")
@@ -55,10 +44,10 @@ def read_nemo_regression(record: Record, drops: Drops) -> Iterator[RawConversati
     """Yield the conversation of a regression record; only its last answer has labels."""
     text = text_field(record.value, "text", record.place)
     values = list_field(record.value, "label", record.place)
-    if len(values) != len(NEMO_ATTRIBUTES):
+    if len(values) != len(DEFAULT_NAMES):
         msg = (
             f"{record.place}: 'label' has {len(values)} numbers, a regression record has "
-            f"{len(NEMO_ATTRIBUTES)}: {', '.join(NEMO_ATTRIBUTES)}"
+            f"{len(DEFAULT_NAMES)}: {', '.join(DEFAULT_NAMES)}"
         )
         raise BadInputError(msg)
     if not text.endswith(LABEL_MARKER):
@@ -66,7 +55,7 @@ def read_nemo_regression(record: Record, drops: Drops) -> Iterator[RawConversati
         raise BadInputError(msg)
     found = (
         (name, number(value, f"label {name!r}", record.place))
-        for name, value in zip(NEMO_ATTRIBUTES, values, strict=True)
+        for name, value in zip(DEFAULT_NAMES, values, strict=True)
     )
     labels = {name: value for name, value in found if value != UNKNOWN}
     _system, turns = split_turns(text.removesuffix(LABEL_MARKER))
