@@ -52,6 +52,42 @@ class ApmFigures(Value):
     """Distinct levels among the rounded predictions; 1 means it says nothing."""
 
 
+class JudgedPair(Value):
+    """The final model beside another one, as an independent judge saw their answers."""
+
+    opponent: str
+    """Stage id of the other model."""
+    wins: int = Field(ge=0)
+    """Questions to which the final model's answer had the higher mean score."""
+    losses: int = Field(ge=0)
+    ties: int = Field(ge=0)
+    not_judged: int = Field(ge=0)
+    not_judged_causes: dict[str, int] = Field(default_factory=dict)
+    """`costCap`, `unreadable`, `refused`, `unavailable`, `noAnswer`."""
+    win_rate: MetricValue
+    """Wins and half of the ties, of all that was judged."""
+    score: MetricValue
+    """Mean score of the final model's answers, 1 to 10."""
+    opponent_score: MetricValue
+
+
+class JudgeFigures(Value):
+    """What a judge found at target labels, and what it took."""
+
+    model: str
+    """Name of the judge's model."""
+    form: Literal["Pair", "Single"]
+    """Both answers at once, in both orders; or each alone."""
+    pairs: tuple[JudgedPair, ...]
+    num_requests: int = Field(ge=0)
+    input_tokens: int = Field(ge=0)
+    output_tokens: int = Field(ge=0)
+    cost: float | None
+    """In the endpoint's currency; None: no prices were given."""
+    is_cost_estimated: bool = False
+    """True: the endpoint did not count tokens, each byte of text was taken as one."""
+
+
 class Evaluation(Value):
     """All figures of an evaluation."""
 
@@ -63,4 +99,6 @@ class Evaluation(Value):
     apm: dict[str, ApmFigures] = Field(default_factory=dict)
     metrics: dict[str, MetricValue] = Field(default_factory=dict)
     """Every gate metric of the final model by its name in `contract.gates`."""
+    judge: JudgeFigures | None = None
+    """None: no judge was asked for."""
     warnings: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ class StageKind(StrEnum):
 
 
 RECIPE_VERSIONS: dict[StageKind, int] = {
-    StageKind.PREPARE: 2,
+    StageKind.PREPARE: 3,
     StageKind.TRAIN_APM: 1,
     StageKind.ANNOTATE: 1,
     StageKind.TRAIN_ACSFT: 1,

@@ -204,6 +204,19 @@ class MeterRule(Value):
     """Python regular expression; the level is the number of matches, from the attribute's min."""
 
 
+class JudgeRule(Value):
+    """A chat endpoint that compares answers. Its key is never part of a recipe."""
+
+    endpoint_url: str
+    model: str
+    form: Literal["Pair", "Single"] = "Pair"
+    input_price: float | None = None
+    """Of a million input tokens; None: not known."""
+    output_price: float | None = None
+    max_cost: float | None = None
+    """None: no limit."""
+
+
 class EvaluateRecipe(Value):
     """Does it steer? Sweep each attribute and measure what comes back."""
 
@@ -213,6 +226,8 @@ class EvaluateRecipe(Value):
     max_new_tokens: int = Field(default=1024, gt=0)
     max_length_tokens: int = Field(default=4096, gt=0)
     meters: tuple[MeterRule, ...] = ()
+    judge: JudgeRule | None = None
+    """None: no judge."""
     targets: dict[str, int]
 
 

@@ -74,6 +74,8 @@ class Conversation:
     rank_sum: float = 0.0
     kept: bool = True
     """False: ranked, but left out of training by the filter."""
+    follow_ups: tuple[str, ...] = ()
+    """Evaluation prompts only: what the user asks once the last turn is answered, in order."""
 
     def to_json(self) -> dict[str, Any]:  # Any: JSON
         """Return the conversation without what equals its default."""
@@ -89,6 +91,8 @@ class Conversation:
             row["requested"] = dict(self.requested)
         if self.rank:
             row |= {"rank": self.rank, "rankSum": self.rank_sum, "kept": self.kept}
+        if self.follow_ups:
+            row["followUps"] = list(self.follow_ups)
         return row
 
     @classmethod
@@ -105,4 +109,5 @@ class Conversation:
             rank=value.get("rank", 0),
             rank_sum=value.get("rankSum", 0.0),
             kept=value.get("kept", True),
+            follow_ups=tuple(value.get("followUps", ())),
         )

@@ -83,6 +83,7 @@ def _prompt(raw: RawConversation, system: str) -> Conversation:
         system,
         turns,
         VALIDATION,
+        follow_ups=raw.follow_ups,
     )
 
 

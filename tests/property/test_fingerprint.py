@@ -44,7 +44,8 @@ def others(value: Any) -> list[Any]:
     if isinstance(value, int | float):
         return [value + 1, value / 2]
     if value is None:
-        return [1, 0.5, "x", "Words", ["x"], [{"fromName": "x", "to": "y"}]]
+        objects = {"endpointUrl": "http://judge", "model": "j"}
+        return [1, 0.5, "x", "Words", ["x"], [{"fromName": "x", "to": "y"}], objects]
     words = ("Lora", "Constant", "Fp32", "Disabled", "Quality", "Chosen", "Both", "Quantile")
     more = ("FillMissing", "Predicted", "Base", "Prompts", "Questions", f"{value}x")
     return [word for word in (*words, *more) if word != value]

@@ -1,4 +1,7 @@
-"""Prompts: `{"prompt": text}` or `{"turns": [text, ...]}` a line; of several turns, the first."""
+"""Prompts: `{"prompt": text}` or `{"turns": [text, ...]}` a line, as MT-bench has them.
+
+Of several turns the first is the prompt; the others are kept for the judge, who sees them answered.
+"""
 
 from collections.abc import Iterator
 
@@ -11,15 +14,18 @@ from steerlm_jobs.data.readers.raw import Drop, Drops, RawConversation, RawTurn,
 
 def read_prompts(record: Record, drops: Drops) -> Iterator[RawConversation]:
     """Yield a conversation of one user turn: what comes next depends on the answer."""
+    follow_ups: tuple[str, ...] = ()
     if "prompt" in record.value:
         text = text_field(record.value, "prompt", record.place)
     else:
         turns = list_field(record.value, "turns", record.place)
-        if not turns or not isinstance(turns[0], str):
-            msg = f"{record.place}: a prompt has a text 'prompt', or 'turns' that start with one"
+        if not turns or not all(isinstance(turn, str) for turn in turns):
+            msg = f"{record.place}: a prompt has a text 'prompt', or 'turns' that are texts"
             raise BadInputError(msg)
-        text = writable(turns[0]).strip()
+        text, *later = (writable(turn).strip() for turn in turns)
+        follow_ups = tuple(turn for turn in later if turn)
     if text:
-        yield RawConversation(record.place, with_ids((RawTurn(Role.USER, text),)))
+        turn = RawTurn(Role.USER, text)
+        yield RawConversation(record.place, with_ids((turn,)), follow_ups=follow_ups)
     else:
         drops.add(Drop.EMPTY_TEXT)

@@ -52,6 +52,8 @@ class RawConversation:
     """`FILE:LINE` of its record, for messages."""
     turns: tuple[RawTurn, ...]
     has_unit_labels: bool = False
+    follow_ups: tuple[str, ...] = ()
+    """Of a prompt: further questions, each to be asked once the one before it is answered."""
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ FULL = Conversation(
     rank=2,
     rank_sum=0.25,
     kept=False,
+    follow_ups=("And then?",),
 )
 
 

@@ -217,15 +217,17 @@ def test_a_text_without_speakers_is_refused(tmp_path):
 
 
 def test_prompts_are_first_questions(tmp_path):
-    rows = [{"turns": ["q", "later"]}, {"turns": [" "]}, {"turns": ["\ud800!"]}]
+    rows = [{"turns": ["q", "later", " "]}, {"turns": [" "]}, {"turns": ["\ud800!"]}]
     reader = SourceReader(written(tmp_path / "rows.jsonl", [{"prompt": " p "}, *rows]))
-    texts = [[turn.text for turn in c.turns] for c in reader.prompts()]
+    found = list(reader.prompts())
+    texts = [[turn.text for turn in c.turns] for c in found]
     assert (texts, reader.drops.as_dict()) == ([["p"], ["q"], ["?!"]], {"emptyText": 1})
+    assert [c.follow_ups for c in found] == [(), ("later",), ()]
 
 
 def test_a_prompt_without_text_is_refused(tmp_path):
     assert refusal(tmp_path, {"prompt": "p"}, {"turns": [3]}) == (
-        "rows.jsonl:2: a prompt has a text 'prompt', or 'turns' that start with one"
+        "rows.jsonl:2: a prompt has a text 'prompt', or 'turns' that are texts"
     )
 
 
