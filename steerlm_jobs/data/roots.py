@@ -9,6 +9,7 @@ from steerlm_jobs.contract.errors import BadInputError
 from steerlm_jobs.contract.fingerprint import canonical_json, short_sha256
 from steerlm_jobs.store.failures import local_failures
 from steerlm_jobs.store.files import FileStat, Store, is_local, local_folder, open_store
+from steerlm_jobs.store.local import file_stat
 
 EVERYTHING: Final = ("*",)
 MODEL_FILES: Final = (
@@ -57,8 +58,7 @@ class Root:
     def _at_path(cls, path: Path, patterns: tuple[str, ...]) -> "Root":
         with local_failures(str(path)):
             if path.is_file():
-                stat = path.stat()
-                file = FileStat(path.name, stat.st_size, str(stat.st_mtime_ns))
+                file = file_stat(path, path.name)
                 return cls(str(path), open_store(str(path.parent)), (file,), is_file=True)
             is_folder = path.is_dir()
         if not is_folder:

@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
         dest="data_verb", required=True, metavar="VERB"
     )
     _add_inspect(data.add_parser("inspect", help="count, check and measure a data source"))
+    _add_gc(verbs.add_parser("gc", help="delete results that nobody needs"))
     _add_ask(verbs.add_parser("ask", help="let a model answer under given labels"))
     return top
 
@@ -55,6 +56,12 @@ def _add_inspect(inspect: argparse.ArgumentParser) -> None:
     inspect.add_argument("--format", default="Auto")
     inspect.add_argument("--tokenizer", metavar="URI", help="measure lengths in its tokens")
     inspect.add_argument("--json", action="store_true")
+
+
+def _add_gc(collect: argparse.ArgumentParser) -> None:
+    collect.add_argument("prefix", metavar="PREFIX")
+    collect.add_argument("--older-than", required=True, metavar="AGE", help="30d, say")
+    collect.add_argument("--dry-run", action="store_true", help="only say what would go")
 
 
 def _add_ask(ask: argparse.ArgumentParser) -> None:

@@ -70,6 +70,12 @@ def _data(given: argparse.Namespace) -> None:
     print_inspection(given.uri, given.format, given.tokenizer, as_json=given.json)
 
 
+def _gc(given: argparse.Namespace) -> None:
+    from steerlm_jobs.programs.collect_garbage import collect
+
+    collect(given.prefix, given.older_than, is_dry_run=given.dry_run)
+
+
 def _ask(given: argparse.Namespace) -> None:
     from steerlm_jobs.programs.ask import print_answers
 
@@ -80,5 +86,6 @@ _VERBS: Final[dict[str, Callable[[argparse.Namespace], None]]] = {
     "verify": _verify,
     "warm": _warm,
     "data": _data,
+    "gc": _gc,
     "ask": _ask,
 }

@@ -22,6 +22,7 @@ from steerlm_jobs.process.threads import use_threads
 from steerlm_jobs.programs.cached import cached_report
 from steerlm_jobs.programs.outcomes import outcome
 from steerlm_jobs.programs.recipes import recipe_of
+from steerlm_jobs.store.uses import record_uses
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,8 @@ def _run(request: StageRequest, stop: StopFlag, notes: Notes) -> Report:
         report = cached_report(config, scratch)
         if report is None:
             stop.raise_if_set()
+            if request.kind is not StageKind.PREPARE:  # which records more, once it has a name
+                record_uses(config, config.fingerprint, (i.fingerprint for i in config.inputs))
             progress = ProgressWriter(request.progress)
             log.info("stage %s, attempt %d", config.stage, config.execution.attempt)
             report = recipe_of(request.kind)(StageContext(config, scratch, stop, progress, notes))

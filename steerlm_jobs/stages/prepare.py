@@ -35,6 +35,7 @@ from steerlm_jobs.store.artifacts import ArtifactWriter, matching_seal
 from steerlm_jobs.store.existing import existing_results
 from steerlm_jobs.store.files import check_conditional_writes, open_store
 from steerlm_jobs.store.jsonl import read_jsonl, write_json, write_jsonl
+from steerlm_jobs.store.uses import record_uses
 
 _TINY_TEXTS: Final = 4000
 """Training conversations that the tiny model's tokenizer and pre-training read."""
@@ -61,6 +62,8 @@ def run(context: StageContext) -> Report:
         digests.remember()
     own = InputRef(fingerprint=fingerprint, digest=digest or "")
     existing = existing_results(config.execution.prefix, config.stage, own, execution.graph)
+    if not execution.is_dry_run:
+        record_uses(config, fingerprint, existing.fingerprints)
     return Report(
         exit_code=ExitCode.OK,
         fingerprint=fingerprint,

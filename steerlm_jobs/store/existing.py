@@ -19,6 +19,8 @@ class Existing:
 
     digests: tuple[Digest, ...]
     """Empty where there is no result made from results that exist themselves."""
+    fingerprints: tuple[str, ...]
+    """Of those that exist."""
     evaluation: StageInput | None
 
     def gates(self, gates: Sequence[Gate], scratch: Path) -> tuple[tuple[float | None, bool], ...]:
@@ -64,4 +66,9 @@ def existing_results(
                 fingerprint=fingerprint,
                 digest=digest,
             )
-    return Existing(tuple(known[planned.stage].digest for planned in graph), evaluation)
+    found = [known[planned.stage] for planned in graph]
+    return Existing(
+        digests=tuple(ref.digest for ref in found),
+        fingerprints=tuple(ref.fingerprint for ref in found if ref.digest),
+        evaluation=evaluation,
+    )

@@ -8,6 +8,7 @@ import secrets
 import urllib.parse
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -23,6 +24,8 @@ class FileStat:
     size: int
     tag: str
     """Changes when the content does: the ETag, or the time of modification in nanoseconds."""
+    modified_at: datetime
+    """By the store's own clock, in UTC."""
 
 
 class Store(Protocol):

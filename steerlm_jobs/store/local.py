@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -96,9 +97,7 @@ class LocalStore:
                     continue
                 file = Path(folder) / name
                 with contextlib.suppress(FileNotFoundError):  # deleted while we looked
-                    stat = file.stat()
-                    path = file.relative_to(self.root).as_posix()
-                    yield FileStat(path, stat.st_size, str(stat.st_mtime_ns))
+                    yield file_stat(file, file.relative_to(self.root).as_posix())
 
     def _remove_empty_parents(self, folder: Path) -> None:
         while folder != self.root and self.root in folder.parents:
@@ -123,6 +122,13 @@ class LocalStore:
                 _sync(target.parent)
             finally:
                 part.unlink(missing_ok=True)
+
+
+def file_stat(file: Path, path: str) -> FileStat:
+    """Return a local file as a listing shows it under the name `path`."""
+    stat = file.stat()
+    modified_at = datetime.fromtimestamp(stat.st_mtime, UTC)
+    return FileStat(path, stat.st_size, str(stat.st_mtime_ns), modified_at)
 
 
 def _open_new(path: Path) -> BinaryIO:

@@ -56,11 +56,12 @@ class MemoryStore:
 
     def list(self, prefix: str = "") -> tuple[FileStat, ...]:
         """Return all files whose path starts with `prefix`, sorted."""
+        start = len(self._root.rstrip("/")) + 1
         with _LOCK:
             found = self._files.find(self._root, detail=True)
-        start = len(self._root.rstrip("/")) + 1
+            times = {name: self._files.modified(name) for name in found}
         stats = (
-            FileStat(name[start:], int(info["size"]), str(info["created"]))
+            FileStat(name[start:], int(info["size"]), str(times[name]), times[name])
             for name, info in found.items()
         )
         return tuple(sorted(s for s in stats if s.path.startswith(prefix)))

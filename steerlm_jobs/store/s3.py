@@ -9,6 +9,7 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -117,7 +118,12 @@ class S3Store:
             found = self._s3.find(top, prefix=start, detail=True)
         cut = len(self._root) + 1
         stats = (
-            FileStat(name[cut:], int(info["size"]), str(info.get("ETag", "")).strip('"'))
+            FileStat(
+                name[cut:],
+                int(info["size"]),
+                str(info.get("ETag", "")).strip('"'),
+                info["LastModified"].astimezone(UTC),
+            )
             for name, info in found.items()
             if info["type"] == "file" and name.startswith(f"{top}/")
         )

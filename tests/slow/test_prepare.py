@@ -118,6 +118,9 @@ def test_prepare_writes_all_once_and_the_same_elsewhere(tmp_path, base_model):
     again, lines = run_program(tmp_path / "a", a_config(tmp_path / "a", base_model))
     assert (again.digest, again.is_cached, lines[-1]) == (first.digest, True, "False")
 
+    uses = a_config(tmp_path / "a", base_model).execution.run_uid[:8]
+    assert (content.parents[2] / "uses" / f"{uses}.json").exists()  # for gc
+
     elsewhere, _ = run_program(tmp_path / "b", a_config(tmp_path / "b", base_model))
     assert (elsewhere.fingerprint, elsewhere.digest, elsewhere.is_cached) == (
         first.fingerprint,

@@ -8,6 +8,7 @@ from steerlm_jobs.contract.errors import ExitCode
 from steerlm_operator.api.loading import InvalidRunError
 from steerlm_operator.cli.ask import ask
 from steerlm_operator.cli.data import data
+from steerlm_operator.cli.gc import gc
 from steerlm_operator.cli.lint import lint
 from steerlm_operator.cli.report import report
 from steerlm_operator.cli.run import run
@@ -29,6 +30,7 @@ app.command()(lint)
 app.command()(status)
 app.command()(report)
 app.command()(ask)
+app.command()(gc)
 app.add_typer(data, name="data")
 
 

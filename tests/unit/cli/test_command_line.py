@@ -127,6 +127,15 @@ def test_what_is_not_there_gets_one_line(
     assert words in err
 
 
+def test_gc_is_the_jobs_program_with_its_code_and_its_one_line(tmp_path, monkeypatch, capfd):
+    absent, here = str(tmp_path / "absent"), str(tmp_path)
+    code, out, err = called(monkeypatch, capfd, "gc", absent, "--older-than", "30d")
+    assert (code, out, err.count("\n")) == (10, "", 1)
+    assert f"{absent}: no such folder" in err
+    code, out, _ = called(monkeypatch, capfd, "gc", here, "--older-than", "30d", "--dry-run")
+    assert (code, out) == (0, f"{here}: nothing to delete; 0 results, all young or needed\n")
+
+
 @pytest.mark.parametrize("verb", ["run", "lint"])
 def test_bad_spec_gets_a_line_with_field_and_value(tmp_path, monkeypatch, capsys, verb: str):
     file = a_file(tmp_path)

@@ -59,6 +59,39 @@ def test_asking_where_no_model_is_ends_with_one_line(tmp_path: Path, capsys, mon
     assert capsys.readouterr().err.startswith(f"{uri}: no model here")
 
 
+def test_gc_prints_what_goes_and_the_second_time_that_nothing_does(tmp_path: Path, capsys):
+    a_sealed(str(tmp_path / "runs"), tmp_path / "scratch")
+    name = a_config("").fingerprint
+    now = ["gc", str(tmp_path / "runs"), "--older-than", "0d"]
+    assert main([*now, "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split()[:2] == ["annotate", name[:12]]
+    assert "would free" in lines[-1]
+    assert (tmp_path / "runs" / "annotate" / name / "manifest.json").exists()
+    assert main(now) == 0
+    assert "freed" in capsys.readouterr().out
+    assert list((tmp_path / "runs").iterdir()) == []
+    assert main(now) == 0
+    assert "nothing to delete; 0 results" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("prefix", "age", "line"),
+    [
+        ("nowhere", "30d", "nowhere: no such folder"),
+        ("ftp://x/y", "30d", "unknown scheme 'ftp'"),
+        ("s3://", "30d", "no bucket"),
+        (".", "soon", "'soon' is no age"),
+    ],
+)
+def test_gc_names_what_is_wrong_in_one_line(tmp_path, monkeypatch, capsys, prefix, age, line):
+    monkeypatch.chdir(tmp_path)
+    assert main(["gc", prefix, "--older-than", age]) == 10
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err.count("\n")) == ("", 1)
+    assert line in captured.err
+
+
 @pytest.mark.parametrize("text", ["humor", "humor=much", "humor="])
 def test_a_level_that_is_none_is_refused(text: str, capsys):
     with pytest.raises(SystemExit) as end:

@@ -132,6 +132,20 @@ def test_a_damaged_input_is_exit_11(tmp_path: Path):
     assert "a.json: damaged artifact: was overwritten" in report.message
 
 
+def test_a_stage_says_what_it_reads_before_it_begins(tmp_path: Path):
+    """For gc: an old result that a running stage has not read yet must not go."""
+    given = StageInput(
+        stage="prepare", kind=StageKind.PREPARE, uri="none", fingerprint="F", digest="D"
+    )
+    config = a_config(tmp_path, ending="diverge", inputs=(given,))
+    ended(written(config, tmp_path))
+    folder = tmp_path / "annotate" / config.fingerprint
+    assert [f.relative_to(folder).as_posix() for f in folder.rglob("*.json")] == [
+        "uses/01234567.json"
+    ]
+    assert json.loads((folder / "uses/01234567.json").read_text())["fingerprints"] == ["F"]
+
+
 @pytest.mark.parametrize(
     ("ending", "code", "line"),
     [

@@ -5,6 +5,7 @@ A subclass gives the fixture `prefix`: an address below which nothing exists yet
 
 import json
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,12 @@ from steerlm_jobs.contract.recipes import AnnotateRecipe
 from steerlm_jobs.store.artifacts import ArtifactReader, ArtifactWriter, Sealed, existing_seal
 from steerlm_jobs.store.checkpoints import CheckpointStore
 from steerlm_jobs.store.chunks import ChunkStore
+from steerlm_jobs.store.clock import utc_now
+from steerlm_jobs.store.collecting import delete_garbage, find_garbage
 from steerlm_jobs.store.files import check_conditional_writes, open_store
+from steerlm_jobs.store.garbage import Why
 from steerlm_jobs.store.manifests import matching_seal, read_manifest
+from steerlm_jobs.store.uses import read_uses, record_uses
 from steerlm_jobs.store.verify import verify
 
 INPUT = StageInput(
@@ -69,6 +74,22 @@ def as_input(prefix: str, digest: str) -> StageInput:
         uri=uri,
         fingerprint=config.fingerprint,
         digest=digest,
+    )
+
+
+def a_result(
+    prefix: str, scratch: Path, source: StageInput | None = None, *, salt: str = ""
+) -> StageInput:
+    """Seal a result made from another one, and return it as an input."""
+    config = a_config(prefix, source=source).model_copy(update={"salt": salt})
+    writer = ArtifactWriter(config, scratch)
+    (writer.content / "a.json").write_text("{}")
+    return StageInput(
+        stage="annotate",
+        kind=StageKind.ANNOTATE,
+        uri=writer.uri,
+        fingerprint=config.fingerprint,
+        digest=writer.commit().digest,
     )
 
 
@@ -401,5 +422,52 @@ class CheckpointSuite:
         assert open_store(as_input(prefix, "").uri).list("checkpoints/") == ()
 
 
-class StoreSuite(FilesSuite, ArtifactSuite, ChunkSuite, CheckpointSuite):
+class GarbageSuite:
+    """gc on a store."""
+
+    def test_a_listing_says_when_a_file_was_written(self, prefix: str) -> None:
+        open_store(prefix).write("a", b"one")
+        (stat,) = open_store(prefix).list()
+        assert abs(utc_now() - stat.modified_at) < timedelta(minutes=5)
+
+    def test_young_results_stay(self, prefix: str, tmp_path: Path) -> None:
+        a_sealed(prefix, tmp_path)
+        assert find_garbage(prefix, timedelta(days=30), utc_now()) == ()
+
+    def test_old_results_go_but_for_what_is_marked_and_what_that_was_made_from(
+        self, prefix: str, tmp_path: Path
+    ) -> None:
+        first = a_result(prefix, tmp_path / "1")
+        second = a_result(prefix, tmp_path / "2", first)
+        marked = a_result(prefix, tmp_path / "3", first, salt="marked")
+        open_store(marked.uri).write("keep", b"")
+        given_up = a_config(prefix).model_copy(update={"salt": "given up"})
+        CheckpointStore(given_up, tmp_path / "4").save(1, a_folder(tmp_path / "x", "state"))
+        open_store(prefix).write("annotate/notes.txt", b"somebody's own")
+        later = utc_now() + timedelta(days=31)
+        found = find_garbage(prefix, timedelta(days=30), later)
+        assert {d.folder.fingerprint: d.why for d in found} == {
+            second.fingerprint: Why.NOT_REACHED,
+            given_up.fingerprint: Why.UNFINISHED,
+        }
+        delete_garbage(prefix, found)
+        assert read_manifest(second.uri) is None
+        left = {stat.path.split("/")[1] for stat in open_store(prefix).list()}
+        assert left == {"notes.txt", first.fingerprint, marked.fingerprint}
+        assert verify(first.uri).digest == first.digest
+        assert find_garbage(prefix, timedelta(days=30), later) == ()
+
+    def test_a_run_keeps_what_it_says_that_it_reads(self, prefix: str, tmp_path: Path) -> None:
+        read = a_result(prefix, tmp_path)
+        running = a_config(prefix, source=read)
+        record_uses(running, running.fingerprint, [read.fingerprint])
+        store = open_store(f"{prefix}/annotate/{running.fingerprint}")
+        (stat,) = store.list()
+        assert read_uses(store, stat.path) == (read.fingerprint,)
+        store.write(stat.path, b"{")
+        with pytest.raises(BadInputError, match="not a list of used results"):
+            find_garbage(prefix, timedelta(days=30), utc_now())
+
+
+class StoreSuite(FilesSuite, ArtifactSuite, ChunkSuite, CheckpointSuite, GarbageSuite):
     """All of it."""

@@ -75,9 +75,10 @@ class Run:
 def test_results_are_found_as_far_as_they_exist(tmp_path, num_stages):
     run = Run(tmp_path)
     own = run.seal_graph(num_stages)
-    found = existing_results(run.prefix, "prepare", own, GRAPH).digests
-    expected = [run.sealed[p.stage].digest for p in GRAPH[:num_stages]]
-    assert found == (*expected, *[""] * (3 - num_stages))
+    found = existing_results(run.prefix, "prepare", own, GRAPH)
+    expected = [run.sealed[p.stage] for p in GRAPH[:num_stages]]
+    assert found.digests == (*(e.digest for e in expected), *[""] * (3 - num_stages))
+    assert found.fingerprints == tuple(e.fingerprint for e in expected)
 
 
 def test_a_result_made_from_another_result_of_the_same_name_does_not_count(tmp_path):
