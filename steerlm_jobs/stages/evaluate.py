@@ -23,7 +23,8 @@ from steerlm_jobs.data.conversations import Conversation, Role, Turn
 from steerlm_jobs.evaluation.answers import MeasuredAnswer
 from steerlm_jobs.evaluation.checks import check_names
 from steerlm_jobs.evaluation.figures import Measured, Subject, evaluation, metric_strings
-from steerlm_jobs.evaluation.page.facts import PageFacts, curve_of, levels_of
+from steerlm_jobs.evaluation.page.facts import PageFacts
+from steerlm_jobs.evaluation.page.made import how_it_was_made
 from steerlm_jobs.evaluation.page.render import report_page
 from steerlm_jobs.evaluation.prompts import chunk_rows, evaluation_prompts
 from steerlm_jobs.evaluation.scorers import Scorer, all_scorers
@@ -218,20 +219,23 @@ def _sealed(
     for warning in found.warnings:
         context.notes.add(warning)
     gates = decide_gates(context.config.execution.gates, found.metrics)
-    final = work.models[0].folder()
     writer = ArtifactWriter(context.config, context.scratch)
     text = found.model_dump_json(by_alias=True, indent=1)
     (writer.content / "metrics.json").write_text(f"{text}\n", encoding="utf-8")
     write_jsonl(writer.content / "samples.jsonl", (a.to_json() for a in answers))
     facts = PageFacts(
         evaluation=found,
-        measured=measured,
+        schema=work.schema,
+        targets=recipe.targets,
         scorers=tuple(scorers),
-        curves={"train-apm": curve_of(apm), work.stages[0]: curve_of(_training(final))},
-        human_levels=_human_levels(context),
-        trained_levels=_trained_levels(final),
-        lineage=tuple((i.stage, i.fingerprint, i.digest) for i in context.config.inputs),
+        answers=answers,
         gates=gates,
+        made=how_it_was_made(
+            context.config.inputs,
+            context.config.inputs_of(StageKind.TRAIN_ACSFT)[-1],
+            context.config.execution.prefix,
+            context.scratch,
+        ),
     )
     (writer.telemetry / "report.html").write_text(report_page(facts), encoding="utf-8")
     return Report(
@@ -254,18 +258,6 @@ def _arranged(work: _Work, answers: Sequence[MeasuredAnswer]) -> Measured:
         for stage, model in zip(work.stages, work.models, strict=True)
     )
     return Measured(work.schema, work.plan, subjects, arranged)
-
-
-def _human_levels(context: StageContext) -> dict[str, dict[int, int]]:
-    """Return people's labels in prepare's data."""
-    reader = _reader(context, StageKind.PREPARE)
-    statistics = json.loads(reader.file("statistics.json").read_text(encoding="utf-8"))
-    return {n: levels_of(f["histogram"]) for n, f in statistics["attributes"]["train"].items()}
-
-
-def _trained_levels(folder: Path) -> dict[str, dict[int, int]]:
-    counts = read_steerlm_json(folder).get("levelCounts", {})
-    return {name: levels_of(of_name) for name, of_name in counts.items()}
 
 
 def _training(folder: Path) -> dict[str, Any]:

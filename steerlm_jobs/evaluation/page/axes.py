@@ -67,6 +67,11 @@ def round_ticks(low: float, high: float, count: int = 5) -> list[float]:
     return [step * i for i in range(first, last + 1)]
 
 
+def level_ticks(levels: Sequence[int], count: int = 11) -> list[int]:
+    """Return the levels that a plot has room to name: all, or about `count` of them."""
+    return list(levels[:: -(-len(levels) // count) or 1])
+
+
 def tick_text(value: float) -> str:
     """Return a number as short as a reader needs it."""
     if abs(value) >= 10_000:

@@ -17,14 +17,31 @@ def element(name: str, *children: str | Markup, **attributes: str | Number) -> M
     return Markup("<{}{}>{}</{}>").format(name, written, inner, name)
 
 
-def drawing(width: Number, height: Number, label: str, children: Iterable[Markup]) -> Markup:
+def drawing(
+    width: Number, height: Number, label: str, children: Iterable[Markup], **attributes: str
+) -> Markup:
     """Return a drawing that fills its place; `label` is what a screen reader says."""
     return element(
         "svg",
         *children,
+        **attributes,
         viewBox=f"0 0 {width} {height}",
         role="img",
         aria_label=label,
+        xmlns="http://www.w3.org/2000/svg",
+    )
+
+
+def ornament(width: Number, height: Number, children: Iterable[Markup]) -> Markup:
+    """Return a small drawing beside a text that says the same: screen readers pass it over."""
+    return element(
+        "svg",
+        *children,
+        class_="key",
+        viewBox=f"0 0 {width} {height}",
+        width=width,
+        height=height,
+        aria_hidden="true",
         xmlns="http://www.w3.org/2000/svg",
     )
 

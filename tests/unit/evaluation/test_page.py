@@ -1,148 +1,183 @@
 import re
-from html.parser import HTMLParser
+from html import escape
 
 import pytest
 
-from steerlm_jobs.contract.gates import GateResult
+from steerlm_jobs.contract.recipes import MeterRule
 from steerlm_jobs.evaluation.figures import evaluation
-from steerlm_jobs.evaluation.page.axes import round_ticks
-from steerlm_jobs.evaluation.page.facts import PageFacts, curve_of
+from steerlm_jobs.evaluation.page.made import Made
 from steerlm_jobs.evaluation.page.render import report_page
 from steerlm_jobs.evaluation.scorers import all_scorers
 from tests.unit.evaluation.builders import SCHEMA
-from tests.unit.evaluation.measured import JOKES, an_apm_figure, measured
+from tests.unit.evaluation.measured import measured
+from tests.unit.evaluation.page_facts import Page, a_round, some_facts
 
-TRAINING = {
-    "loss": [2.0, None, 1.5, 1.2],
-    "validation": [{"step": 2, "loss": 1.6}, {"step": 4, "loss": 1.4}],
-    "bestStep": 4,
-}
-
-
-class Tags(HTMLParser):
-    """Collects the tags and their attributes, and checks that they nest."""
-
-    VOID = frozenset({"meta", "br", "hr", "link", "img"})
-
-    def __init__(self):
-        super().__init__()
-        self.seen, self.open, self.texts = [], [], []
-
-    def handle_starttag(self, tag, attrs):
-        self.seen.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts.append(data)
+HOSTILE = [
+    "</div><script>alert(1)</script><img src=x onerror=alert(2)>",
+    '" onmouseover="alert(3)" class="',
+    "' autofocus onfocus='alert(4)",
+    "</style></title></svg><svg onload=alert(5)>",
+    "{{ 7 * 7 }}{% raw %}",
+    "<!-- <![CDATA[ --!> javascript:alert(6)",
+    "&lt;b&gt; &amp;amp;",
+    "\u202eleft to right\u2066",
+]
 
 
-def facts(found=None, **fields):
-    found = found or measured()
-    scorers = all_scorers(SCHEMA, [JOKES])
-    figures = evaluation(found, scorers, {"humor": an_apm_figure()}, seed=1)
-    defaults = {
-        "curves": {"train-apm": curve_of(TRAINING), "new": curve_of({})},
-        "human_levels": {"humor": {0: 5, 1: 2}},
-        "trained_levels": {"humor": {0: 3, 1: 9, 2: 1}},
-        "lineage": (("prepare", "f" * 43, "d" * 43),),
-        "gates": (GateResult(metric="meter/jokes/spearman", value=1.0, bound=0.8, passed=True),),
-    }
-    return PageFacts(
-        evaluation=figures, measured=found, scorers=tuple(scorers), **(defaults | fields)
-    )
+def a_page_of(text):
+    """Return a page on which a text stands in every place that has one."""
+    found = measured(models=(text, "old"), prompts=(text, "Why?"), answer=text)
+    scorers = all_scorers(SCHEMA, [MeterRule(name=text, attribute="humor", pattern="ha!")])
+    figures = evaluation(found, scorers, {}, seed=1)
+    figures = figures.model_copy(update={"warnings": (text,)})
+    return Page(report_page(some_facts(found, text, evaluation=figures, scorers=scorers)))
 
 
-def parsed(page):
-    tags = Tags()
-    tags.feed(page)
-    assert not tags.open
-    return tags
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_no_text_changes_what_a_page_consists_of(hostile):
+    page, harmless = a_page_of(hostile), a_page_of("a harmless text")
+    assert page.structure == harmless.structure
+    assert hostile in page.texts
+    assert page.text.count(hostile) == harmless.text.count("a harmless text") > 20
 
 
-def test_words_of_prompts_and_answers_are_text_never_markup():
-    hostile = "</div><script>alert(1)</script><img src=x onerror=alert(2)>"
-    tags = parsed(report_page(facts(measured(answer=hostile))))
-    assert "script" not in {tag for tag, _ in tags.seen}
-    assert "img" not in {tag for tag, _ in tags.seen}
-    assert hostile in tags.texts
-    assert "<script>alert('prompt')</script>" in tags.texts
-
-
-def test_names_of_stages_and_warnings_are_text_too():
-    tags = parsed(
-        report_page(facts(measured(models=("<b>new", "old")), lineage=(("<i>", "", ""),)))
-    )
-    assert not {"b>new", "i"} & {tag for tag, _ in tags.seen if tag != "i"}
-    assert any("<b>new" in text for text in tags.texts)
+def test_strangers_words_do_not_reorder_the_page_around_them():
+    page = report_page(some_facts(measured(prompts=("\u202ebackwards",), answer="\u05d0")))
+    assert '<div class="question" dir="auto">\u202ebackwards</div>' in page
+    assert '<div class="text" dir="auto">\u05d0</div>' in page
 
 
 def test_the_page_loads_nothing_and_says_so_to_the_browser():
-    page = report_page(facts())
-    tags = parsed(page)
-    loading = {"src", "href", "srcset", "action", "poster", "data"}
-    assert not [
-        (t, a) for t, a in tags.seen if loading & set(a) or any(k.startswith("on") for k in a)
-    ]
-    assert "url(" not in page
-    assert "@import" not in page
+    page = Page(report_page(some_facts()))
+    loading = {"src", "srcset", "action", "poster", "data", "xlink:href", "style"}
+    for tag, attributes in page.seen:
+        assert not loading & set(attributes)
+        assert not [name for name in attributes if name.startswith("on")]
+        assert tag not in {"script", "link", "iframe", "object", "img", "form", "base"}
+        assert attributes.get("href", "#").startswith("#")
+    assert not re.search(r"url\(|@import", report_page(some_facts()))
     assert (
         "meta",
         {
             "http-equiv": "Content-Security-Policy",
             "content": "default-src 'none'; style-src 'unsafe-inline'",
         },
-    ) in tags.seen
+    ) in page.seen
+
+
+def test_every_link_leads_to_a_part_that_is_there():
+    for facts in (some_facts(), some_facts(made=Made(), gates=())):
+        page = Page(report_page(facts))
+        ids = [a["id"] for _, a in page.seen if "id" in a]
+        assert len(ids) == len(set(ids))
+        assert {a["href"][1:] for tag, a in page.seen if tag == "a"} <= set(ids)
+        assert {a["aria-labelledby"] for _, a in page.seen if "aria-labelledby" in a} <= set(ids)
+
+
+def test_drawings_tables_and_what_scrolls_have_names_and_are_reached_by_keyboard():
+    page = Page(report_page(some_facts()))
+    for tag, attributes in page.seen:
+        if tag == "svg":
+            is_named = attributes.get("role") == "img" and attributes["aria-label"]
+            assert is_named or attributes.get("aria-hidden") == "true"
+        if attributes.get("class") in {"scroll", "card scroll", "columns"}:
+            assert attributes["tabindex"] == "0"
+            assert attributes["role"] == "region"
+            assert attributes["aria-label"]
+        if tag == "th":
+            assert attributes["scope"] in {"row", "col"}
+
+
+def test_a_drawing_says_in_words_what_it_shows():
+    labels = [a.get("aria-label", "") for _, a in Page(report_page(some_facts())).seen]
+    for said in (
+        "humor: measured level by requested level. jokes: 0 gives 0.00, 1 gives 1.00, 2 gives 2.00."
+        " apm: 0 gives 0.25, 1 gives 1.25, 2 gives 2.25. jokes, train-acsft: 0 gives 0.00,"
+        " 1 gives 0.00, 2 gives 0.00.",
+        "humor, Spearman by jokes: 1.00 [1.00, 1.00] between -1 and 1",
+        "humor: mean words per answer by requested level. 0 gives 4.7, 1 gives 5.7, 2 gives 6.7",
+        "plain: 3 steps, training loss from 2 to 1.2,"
+        " validation loss 1.4 at step 4, which was kept",
+        "humor: labels of the data, and labels trained on, by level. 0: 5 and 3; 1: 2 and 9;"
+        " 2: 0 and 1",
+        "plain: what became of the samples: trained on 5, left out by the filter 2,"
+        " cut by the token limit 0, duplicates 0, empty 0, too long to be scored 0",
+    ):
+        assert said in labels
 
 
 def test_the_page_fits_a_phone_and_knows_dark_mode():
-    page = report_page(facts())
+    page = report_page(some_facts())
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
     assert "prefers-color-scheme: dark" in page
 
 
-def test_figures_curves_histograms_samples_gates_and_lineage_are_there():
-    text = " ".join(" ".join(parsed(report_page(facts())).texts).split())
+def test_figures_curves_iterations_samples_gates_data_and_lineage_are_there():
+    text = Page(report_page(some_facts())).text
     for said in (
-        "1.00 to 1.00 · by the meter jokes",
+        "1.00 to 1.00 · by jokes",
+        "level 2 not trained: too few examples",
         "jokes: asked 2 (hardly trained), measured 2.00",
         "step 4: validation loss 1.4000 (best)",
         "level 1: 9 (69.2%)",
-        "What is it? It is. ha! ha!",
-        "passed: meter/jokes/spearman",
-        "f" * 43,
+        "What is it? 0 target apm 0.2 jokes 0 What is it? It is. 2 apm 2.2 jokes 2 What is it? It",
+        "passed: meter/jokes/spearman failed: plain",
+        "humor 0.90 [0.80, 0.95] 0.30 1.20 40 5 measures",
+        "quality {0} {0} {0} 0 {0} not measurable".format("\N{EN DASH}"),
+        "rank samples trained on mean sum 1 4 3 2.500 2 3 2 1.250",
+        "samples asked for 9 kept and labelled 7 plain 1 left by the filter 5",
+        "plain 12",
+        "plain plain 90 10 plain 3",
+        "gone (no longer there) \N{EN DASH} " + "f" * 43 + " " + "d" * 43,
     ):
         assert said in text
 
 
-def test_a_run_without_history_histograms_or_gates_has_a_page():
-    empty = facts(curves={}, human_levels={}, trained_levels={}, gates=(), lineage=())
-    page = report_page(empty)
-    parsed(page)
-    assert "<h2>Training</h2>" not in page
-    assert "<h2>Gates</h2>" not in page
+def test_where_only_the_apm_measured_and_cannot_the_page_says_not_measurable():
+    text = Page(report_page(some_facts())).text
+    assert "by the APM not measurable: every answer measured the same" in text
+
+
+def test_a_model_that_stands_alone_is_compared_with_none():
+    page = report_page(some_facts(measured(models=("new",))))
+    assert "Beside it" not in page
+    assert "The model beside others" not in page
+
+
+def test_models_stand_beside_each_other_by_the_scorer_of_the_headline():
+    text = Page(report_page(some_facts(measured(models=("new", "train-acsft"))))).text
+    assert "Beside it: the model before, train-acsft" in text
+    assert "humor by jokes new 1.00 [1.00, 1.00] train-acsft not measurable" in text
+
+
+def test_a_run_without_history_iterations_or_gates_has_a_page():
+    page = report_page(some_facts(made=Made(), gates=()))
+    titles = {"Training", "Labels before and after annotation", "Bootstrap", "Gates", "Lineage"}
+    assert not titles & set(Page(page).texts)
 
 
 def test_a_run_where_nothing_could_be_measured_has_a_page():
-    parsed(report_page(facts(measured(models=("new",), answer=None, scores={}))))
+    text = Page(report_page(some_facts(measured(models=("new",), answer=None, scores={})))).text
+    assert "(the prompt was too long)" in text
+
+
+def test_what_the_filter_left_out_is_told_only_where_it_left_something_out():
+    facts = some_facts()
+    assert "left out by the filter 2" in Page(report_page(facts)).text
+    made = facts.made.__class__(rounds=(a_round(num_kept=7),))
+    assert "left out by the filter 2" not in Page(report_page(some_facts(made=made))).text
 
 
 def test_no_number_of_a_drawing_is_missing():
-    page = report_page(facts())
+    page = report_page(some_facts())
     assert not re.search(r"\b(nan|inf|None)\b", "".join(re.findall(r"<svg.*?</svg>", page, re.S)))
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "ticks"),
-    [
-        (0, 4, [0, 1, 2, 3, 4]),
-        (0, 120, [0, 25, 50, 75, 100]),
-        (1.2, 1.9, [1.2, 1.4, 1.6, 1.8]),
-        (3, 3, [3]),
-    ],
-)
-def test_ticks_are_round_and_within_the_span(low, high, ticks):
-    assert round_ticks(low, high) == pytest.approx(ticks)
+def test_an_answer_that_says_nothing_is_shown_as_such():
+    assert "(no text)" in Page(report_page(some_facts(measured(answer="")))).text
+
+
+def test_the_templates_hold_no_text_that_is_marked_as_safe():
+    page = report_page(some_facts(text=HOSTILE[0]))
+    assert HOSTILE[0] not in page
+    assert escape(HOSTILE[0], quote=False).split("(")[0] in page

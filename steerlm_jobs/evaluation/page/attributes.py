@@ -1,0 +1,168 @@
+"""What the page says of each attribute, arranged for the template."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from steerlm_jobs.contract.attributes import Attribute
+from steerlm_jobs.contract.evaluation import ApmFigures, LevelRow, Sweep
+from steerlm_jobs.evaluation.page.bars import histogram_plot, length_plot
+from steerlm_jobs.evaluation.page.facts import PageFacts
+from steerlm_jobs.evaluation.page.series import line_key, plain_key, styles
+from steerlm_jobs.evaluation.page.steering import Line, interval_plot, steering_plot
+from steerlm_jobs.evaluation.scorers import APM_NAME
+
+Legend = tuple[tuple[Markup, str], ...]
+"""(drawing, name)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLine:
+    """A model among others, seen by the headline's scorer."""
+
+    sweep: Sweep
+    interval: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class AttributePart:
+    """All that the page says of one attribute."""
+
+    name: str
+    target: int
+    headline: Sweep
+    """By an independent scorer where there is one, else by the APM."""
+    headline_interval: Markup
+    remarks: tuple[str, ...]
+    """What limits the headline."""
+    sweeps: tuple[Sweep, ...]
+    """Of the final model, others at target."""
+    observed: tuple[Sweep, ...]
+    """Of the final model, others as most often seen with the level."""
+    text_sweeps: tuple[Sweep, ...]
+    """By the built-in text meters."""
+    models: tuple[ModelLine, ...]
+    """All models, the final one first; empty if there is no other."""
+    apm: ApmFigures | None
+    plot: Markup
+    legend: Legend
+    observed_plot: Markup
+    lengths: Markup
+    histogram: Markup
+
+    @property
+    def all_sweeps(self) -> tuple[Sweep, ...]:
+        """Those of the table, the other models' last."""
+        others = tuple(line.sweep for line in self.models[1:])
+        return (*self.sweeps, *self.observed, *self.text_sweeps, *others)
+
+
+def attribute_parts(facts: PageFacts) -> list[AttributePart]:
+    """Return the page's parts in schema order; none for an attribute that nobody measured."""
+    final = facts.evaluation.final_model
+    return [
+        _part(facts, attribute)
+        for attribute in facts.schema.attributes
+        if facts.sweeps(attribute.name, model=final)
+    ]
+
+
+def level_rows(sweeps: Sequence[Sweep]) -> list[tuple[int, list[LevelRow | None]]]:
+    """Return (level, its row in each sweep) for a table; None where nothing was measured."""
+    levels = sorted({row.level for sweep in sweeps for row in sweep.levels})
+    by_level = [{row.level: row for row in sweep.levels} for sweep in sweeps]
+    return [(level, [rows.get(level) for rows in by_level]) for level in levels]
+
+
+def _part(facts: PageFacts, attribute: Attribute) -> AttributePart:
+    name, final = attribute.name, facts.evaluation.final_model
+    of_final = facts.sweeps(name, model=final)
+    own = tuple(s for s in of_final if s.others == "Target")
+    observed = tuple(s for s in of_final if s.others == "Observed")
+    looks = styles((s.scorer, s.is_independent) for s in of_final)
+    headline = own[0]
+    lines = [Line(s.scorer, looks[s.scorer], s.levels) for s in own]
+    earlier = _earlier(facts, headline, looks[headline.scorer])
+    human = facts.made.human_levels.get(name, {})
+    trained = facts.made.trained_levels.get(name, {})
+    drawn = [*earlier, *reversed(lines)]  # the most important last: it lies on top
+    return AttributePart(
+        name=name,
+        target=facts.targets[name],
+        headline=headline,
+        headline_interval=interval_plot(
+            headline.spearman, looks[headline.scorer], f"{name}, Spearman by {headline.scorer}"
+        ),
+        remarks=tuple(_remarks(facts, headline)),
+        sweeps=own,
+        observed=observed,
+        text_sweeps=facts.text_sweeps(name),
+        models=_models(facts, headline, looks[headline.scorer]),
+        apm=facts.evaluation.apm.get(name),
+        plot=steering_plot(attribute, drawn),
+        legend=_legend([*lines, *earlier]),
+        observed_plot=_observed_plot(attribute, observed, looks),
+        lengths=length_plot(name, headline.levels or own[-1].levels),
+        histogram=histogram_plot(name, human, trained) if human or trained else Markup(""),
+    )
+
+
+def _earlier(facts: PageFacts, headline: Sweep, style: str) -> list[Line]:
+    """Return the previous model's line by the headline's scorer."""
+    if not facts.previous_model:
+        return []
+    return [
+        Line(f"{s.scorer}, {s.model}", f"{style} earlier", s.levels, has_band=False)
+        for s in facts.sweeps(headline.attribute, model=facts.previous_model)
+        if (s.scorer, s.others) == (headline.scorer, "Target")
+    ]
+
+
+def _legend(lines: Sequence[Line]) -> Legend:
+    keys = [(line_key(line.style), line.name) for line in lines]
+    return (*keys, (plain_key("ideal"), "ideal"))
+
+
+def _observed_plot(
+    attribute: Attribute, observed: Sequence[Sweep], looks: dict[str, str]
+) -> Markup:
+    lines = [Line(s.scorer, looks[s.scorer], s.levels) for s in reversed(observed)]
+    return steering_plot(attribute, lines) if lines else Markup("")
+
+
+def _models(facts: PageFacts, headline: Sweep, style: str) -> tuple[ModelLine, ...]:
+    found = [
+        s
+        for s in facts.sweeps(headline.attribute)
+        if (s.scorer, s.others) == (headline.scorer, "Target")
+    ]
+    if len(found) < 2:
+        return ()
+    found.sort(key=lambda s: s.model != facts.evaluation.final_model)
+    what = f"{headline.attribute}, Spearman by {headline.scorer}"
+    return tuple(
+        ModelLine(s, interval_plot(s.spearman, style, f"{s.model}, {what}")) for s in found
+    )
+
+
+def _remarks(facts: PageFacts, headline: Sweep) -> list[str]:
+    remarks = []
+    figures = facts.evaluation.apm.get(headline.attribute)
+    if headline.spearman.value is None:
+        remarks.append("not measurable: every answer measured the same")
+    elif headline.scorer == APM_NAME and not is_measurable(figures):
+        remarks.append("not measurable: the APM's own r is not distinguishable from 0")
+    untrained = [str(row.level) for row in headline.levels if not row.is_trained]
+    if untrained:
+        levels = "level" if len(untrained) == 1 else "levels"
+        remarks.append(f"{levels} {', '.join(untrained)} not trained: too few examples")
+    return remarks
+
+
+def is_measurable(figures: ApmFigures | None) -> bool:
+    """Return whether the APM's r on held-out labels is distinguishable from 0."""
+    if figures is None:
+        return False
+    lower, upper = figures.pearson.lower, figures.pearson.upper
+    return lower is not None and upper is not None and not lower <= 0 <= upper
