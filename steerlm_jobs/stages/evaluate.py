@@ -232,7 +232,7 @@ def _sealed(
         gates=gates,
         made=how_it_was_made(
             context.config.inputs,
-            context.config.inputs_of(StageKind.TRAIN_ACSFT)[-1],
+            work.stages[0],
             context.config.execution.prefix,
             context.scratch,
         ),

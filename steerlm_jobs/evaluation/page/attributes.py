@@ -1,6 +1,6 @@
 """What the page says of each attribute, arranged for the template."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -34,6 +34,8 @@ class AttributePart:
     headline: Sweep
     """By an independent scorer where there is one, else by the APM."""
     headline_interval: Markup
+    is_measured: bool
+    """False: the headline says nothing, whatever its number."""
     remarks: tuple[str, ...]
     """What limits the headline."""
     sweeps: tuple[Sweep, ...]
@@ -94,6 +96,7 @@ def _part(facts: PageFacts, attribute: Attribute) -> AttributePart:
         headline_interval=interval_plot(
             headline.spearman, looks[headline.scorer], f"{name}, Spearman by {headline.scorer}"
         ),
+        is_measured=not _doubt(facts, headline),
         remarks=tuple(_remarks(facts, headline)),
         sweeps=own,
         observed=observed,
@@ -146,18 +149,23 @@ def _models(facts: PageFacts, headline: Sweep, style: str) -> tuple[ModelLine, .
     )
 
 
-def _remarks(facts: PageFacts, headline: Sweep) -> list[str]:
-    remarks = []
-    figures = facts.evaluation.apm.get(headline.attribute)
+def _doubt(facts: PageFacts, headline: Sweep) -> str:
+    """Return why the headline is no measurement; empty if it is one."""
     if headline.spearman.value is None:
-        remarks.append("not measurable: every answer measured the same")
-    elif headline.scorer == APM_NAME and not is_measurable(figures):
-        remarks.append("not measurable: the APM's own r is not distinguishable from 0")
+        return "not measurable: every answer measured the same"
+    figures = facts.evaluation.apm.get(headline.attribute)
+    if headline.scorer == APM_NAME and not is_measurable(figures):
+        return "not measurable: the APM's own r is not distinguishable from 0"
+    return ""
+
+
+def _remarks(facts: PageFacts, headline: Sweep) -> Iterator[str]:
+    if doubt := _doubt(facts, headline):
+        yield doubt
     untrained = [str(row.level) for row in headline.levels if not row.is_trained]
     if untrained:
         levels = "level" if len(untrained) == 1 else "levels"
-        remarks.append(f"{levels} {', '.join(untrained)} not trained: too few examples")
-    return remarks
+        yield f"{levels} {', '.join(untrained)} not trained: too few examples"
 
 
 def is_measurable(figures: ApmFigures | None) -> bool:

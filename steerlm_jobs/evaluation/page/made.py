@@ -48,14 +48,12 @@ class Made:
     """Bootstrap iterations."""
 
 
-def how_it_was_made(
-    inputs: Iterable[StageInput], final: StageInput, prefix: str, scratch: Path
-) -> Made:
+def how_it_was_made(inputs: Iterable[StageInput], final: str, prefix: str, scratch: Path) -> Made:
     """Read what the page shows of the results that an evaluation goes back to.
 
     Args:
         inputs: The evaluation's.
-        final: The model that the run is about.
+        final: Stage of the model that the run is about.
         prefix: Address below which the artifacts lie.
         scratch: Where files of remote artifacts are copied to.
     """
@@ -72,7 +70,7 @@ def how_it_was_made(
         for source in there
         if source.kind is StageKind.PREPARE
     ][:1] or [{}]
-    steerlm = read_json(readers[final.stage], "steerlm.json") if final.stage in readers else {}
+    steerlm = read_json(readers[final], "steerlm.json") if final in readers else {}
     return Made(
         ancestors=ancestors,
         curves={stage: Curve.from_json(h) for stage, h in histories.items() if h.get("loss")},

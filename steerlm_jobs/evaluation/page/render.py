@@ -16,10 +16,11 @@ from steerlm_jobs.evaluation.page.attributes import (
 from steerlm_jobs.evaluation.page.bars import share_bar
 from steerlm_jobs.evaluation.page.curves import Curve, curve_plot
 from steerlm_jobs.evaluation.page.facts import PageFacts
+from steerlm_jobs.evaluation.page.judged import judged_parts
 from steerlm_jobs.evaluation.page.rounds import Round
 from steerlm_jobs.evaluation.page.samples import sample_parts
 from steerlm_jobs.evaluation.page.series import line_key, square_key
-from steerlm_jobs.evaluation.page.steering import interval_text
+from steerlm_jobs.evaluation.page.steering import interval_text, two_digits
 
 _PACKAGE: Final = "steerlm_jobs.evaluation.page"
 _TEMPLATE: Final = "report.html.j2"
@@ -57,6 +58,7 @@ def report_page(facts: PageFacts) -> str:
         lstrip_blocks=True,
     )
     environment.filters["interval"] = interval_text
+    environment.filters["number"] = two_digits
     environment.globals["level_rows"] = level_rows
     environment.globals["is_measurable"] = is_measurable
     return environment.get_template(_TEMPLATE).render(
@@ -65,6 +67,7 @@ def report_page(facts: PageFacts) -> str:
         evaluation=facts.evaluation,
         made=facts.made,
         attributes=attribute_parts(facts),
+        judged=judged_parts(facts.evaluation.judge),
         samples=sample_parts(facts),
         curves=_curve_parts(facts),
         curve_legend=[(line_key(style), name) for style, name in _CURVE_LEGEND],

@@ -98,5 +98,10 @@ def interval_text(metric: MetricValue) -> str:
     if metric.value is None:
         return "not measurable"
     if metric.lower is None or metric.upper is None:
-        return f"{metric.value:.2f}"
-    return f"{metric.value:.2f} [{metric.lower:.2f}, {metric.upper:.2f}]"
+        return two_digits(metric.value)
+    return f"{two_digits(metric.value)} [{two_digits(metric.lower)}, {two_digits(metric.upper)}]"
+
+
+def two_digits(value: float) -> str:
+    """Return a number with two digits, and no minus before a zero."""
+    return f"{round(value, 2) + 0.0:.2f}"

@@ -3,7 +3,8 @@
 from html.parser import HTMLParser
 
 from steerlm_jobs.contract.config import StageInput
-from steerlm_jobs.contract.gates import GateResult
+from steerlm_jobs.contract.evaluation import JudgedPair, JudgeFigures
+from steerlm_jobs.contract.gates import GateResult, MetricValue
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.evaluation.figures import evaluation
 from steerlm_jobs.evaluation.page.curves import Curve
@@ -85,6 +86,31 @@ def a_making(text="plain", **fields):
         "rounds": (a_round(text),),
     }
     return Made(**(defaults | fields))
+
+
+def a_judgement(text="plain", **fields):
+    pair = JudgedPair(
+        opponent=text,
+        wins=5,
+        losses=2,
+        ties=1,
+        not_judged=2,
+        not_judged_causes={"costCap": 1, text: 1},
+        win_rate=MetricValue(value=0.6875, lower=0.4, upper=0.9),
+        score=MetricValue(value=7.5, lower=7.0, upper=8.0),
+        opponent_score=MetricValue(value=6.25),
+    )
+    defaults = {
+        "model": text,
+        "form": "Pair",
+        "pairs": (pair,),
+        "num_requests": 16,
+        "input_tokens": 9000,
+        "output_tokens": 800,
+        "cost": 0.125,
+        "is_cost_estimated": True,
+    }
+    return JudgeFigures(**(defaults | fields))
 
 
 def some_facts(found=None, text="plain", **fields):

@@ -10,7 +10,7 @@ from steerlm_jobs.evaluation.page.render import report_page
 from steerlm_jobs.evaluation.scorers import all_scorers
 from tests.unit.evaluation.builders import SCHEMA
 from tests.unit.evaluation.measured import measured
-from tests.unit.evaluation.page_facts import Page, a_round, some_facts
+from tests.unit.evaluation.page_facts import Page, a_judgement, a_round, some_facts
 
 HOSTILE = [
     "</div><script>alert(1)</script><img src=x onerror=alert(2)>",
@@ -29,7 +29,7 @@ def a_page_of(text):
     found = measured(models=(text, "old"), prompts=(text, "Why?"), answer=text)
     scorers = all_scorers(SCHEMA, [MeterRule(name=text, attribute="humor", pattern="ha!")])
     figures = evaluation(found, scorers, {}, seed=1)
-    figures = figures.model_copy(update={"warnings": (text,)})
+    figures = figures.model_copy(update={"warnings": (text,), "judge": a_judgement(text)})
     return Page(report_page(some_facts(found, text, evaluation=figures, scorers=scorers)))
 
 
@@ -148,6 +148,23 @@ def test_models_stand_beside_each_other_by_the_scorer_of_the_headline():
     text = Page(report_page(some_facts(measured(models=("new", "train-acsft"))))).text
     assert "Beside it: the model before, train-acsft" in text
     assert "humor by jokes new 1.00 [1.00, 1.00] train-acsft not measurable" in text
+
+
+def test_a_judge_is_told_with_what_it_cost_and_what_it_left_out():
+    figures = some_facts().evaluation.model_copy(update={"judge": a_judgement("gpt")})
+    page = Page(report_page(some_facts(evaluation=figures)))
+    for said in (
+        "gpt scored answers at target labels from 1 to 10, both answers at once, in both orders. It"
+        " took 16 requests, 9,000 tokens in and 800 out; it cost about 0.12",
+        "against gpt win rate 0.69 [0.40, 0.90]",
+        "wins 5 ties 1 losses 2 not judged 2",
+        "new 7.50 [7.00, 8.00] gpt 6.25",
+        "1 not judged: the cost cap was reached 1 not judged: gpt",
+    ):
+        assert said in page.text
+    alone = figures.model_copy(update={"judge": a_judgement(form="Single", cost=None, pairs=())})
+    text = Page(report_page(some_facts(evaluation=alone))).text
+    assert "each answer alone. It took 16 requests, 9,000 tokens in and 800 out." in text
 
 
 def test_a_run_without_history_iterations_or_gates_has_a_page():

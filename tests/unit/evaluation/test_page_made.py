@@ -46,8 +46,7 @@ FILES = {
 
 
 def made(run):
-    inputs = run.inputs(*LAST)
-    return how_it_was_made(inputs, inputs[-1], run.prefix, run.scratch)
+    return how_it_was_made(run.inputs(*LAST), LAST[-1], run.prefix, run.scratch)
 
 
 def test_the_curves_of_all_trainings_are_found_in_their_order(tmp_path):

@@ -9,7 +9,7 @@ from steerlm_jobs.evaluation.page.axes import level_ticks, round_ticks
 from steerlm_jobs.evaluation.page.bars import histogram_plot, length_plot, share_bar
 from steerlm_jobs.evaluation.page.curves import Curve, curve_plot
 from steerlm_jobs.evaluation.page.series import styles
-from steerlm_jobs.evaluation.page.steering import Line, interval_plot, steering_plot
+from steerlm_jobs.evaluation.page.steering import Line, interval_plot, interval_text, steering_plot
 
 
 def rows(num_levels, **fields):
@@ -65,6 +65,11 @@ def test_marks_tell_scorers_apart_without_colour():
 def test_a_value_without_interval_or_without_value_can_be_drawn():
     assert "range" not in interval_plot(MetricValue(value=0.5), "one", "r")
     assert "not measurable" in interval_plot(MetricValue(value=None), "one", "r")
+
+
+def test_a_number_that_rounds_to_zero_has_no_sign():
+    metric = MetricValue(value=-0.001, lower=-0.5, upper=0.004)
+    assert interval_text(metric) == "0.00 [-0.50, 0.00]"
 
 
 def test_a_long_curve_is_thinned_and_its_running_mean_is_that_of_all_steps():
