@@ -1,14 +1,15 @@
 """The template: how a conversation becomes text, and back. The only home of the markers.
 
-Three forms share it. *Training* (ACSFT): each answer's labels stand before the answer, and a last
-turn marker is the stop. *Prompt*: the training form up to where the answer begins. *Scoring*
-(regression APM): no labels, a bare label marker at the end. Source: NeMo-Aligner's `common.py`,
-which differs from the paper's appendix in the marker of user turns.
+Four forms share it. *Training* (ACSFT): each answer's labels stand before the answer, and a last
+turn marker is the stop. *Prompt*: the training form up to where the answer begins. *Scoring* (APM):
+no labels, a bare label marker at the end. *Value* (generative APM): the scoring form with the last
+answer's labels after it. Source: NeMo-Aligner's `common.py`, which differs from the paper's
+appendix in the marker of user turns.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -59,7 +60,7 @@ class Segment:
     kind: SegmentKind
     text: str
     bears_loss: bool = False
-    """True: its tokens count in the ACSFT loss."""
+    """True: its tokens count in the loss of a model that writes text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +106,26 @@ def prompt_segments(
 
 
 def scoring_segments(conversation: Conversation, turn_index: int) -> tuple[Segment, ...]:
-    """Return the regression form up to and including one answer: its last marker is scored."""
+    """Return the form up to and including one answer: after its last marker scores are read."""
     segments = list(_head(conversation))
     for turn in conversation.turns[: turn_index + 1]:
         segments += (_marker(TURN_MARKER), *_unlabelled(turn))
     return (*segments, _marker(LABEL_MARKER))
+
+
+def value_segments(
+    conversation: Conversation, turn_index: int, labels: Mapping[str, int], schema: Schema
+) -> tuple[Segment, ...]:
+    """Return what the generative APM learns from (TEXT_TO_VALUE): the last answer's labels.
+
+    Args:
+        conversation: Labels of its turns are not used: history carries none.
+        turn_index: The answer; what follows it is left out.
+        labels: Those that are learnt, at least one.
+        schema: Fixes their order.
+    """
+    line = _text(f"{label_text(labels, schema)}\n", bears_loss=True)
+    return (*scoring_segments(conversation, turn_index), line)
 
 
 def plain_text(conversation: Conversation) -> str:
@@ -146,7 +162,7 @@ def split_turns(text: str) -> tuple[str, list[tuple[Role, str]]]:
 
 
 def parse(text: str, schema: Schema) -> ParsedConversation:
-    """Read a rendered text whose markers are genuine, in any of the three forms.
+    """Read a rendered text whose markers are genuine, in any of the four forms.
 
     Raises:
         ValueError: The text does not follow the template.
@@ -204,6 +220,9 @@ def _parsed_turns(
     for marker, body in walk:
         if (marker, body) in {(TURN_MARKER, ""), (LABEL_MARKER, "")}:
             _expect_end(walk)  # the stop, or where the score is read
+        elif marker == LABEL_MARKER and turns:
+            turns[-1] = replace(turns[-1], labels=parse_label_text(_body(body), schema))
+            _expect_end(walk)
         elif body.startswith("User\n"):
             turns.append(Turn(role=Role.USER, text=_body(_after(body, "User\n"))))
         elif body == "Assistant\n":

@@ -26,6 +26,7 @@ from steerlm_jobs.data.template import (
     prompt_segments,
     scoring_segments,
     training_segments,
+    value_segments,
 )
 
 
@@ -98,6 +99,10 @@ class ChatTokenizer:
         """Return the text of ids, without markers and other special tokens."""
         return str(self._plain.decode(list(ids), skip_special_tokens=True))
 
+    def text_ids(self, text: str) -> tuple[int, ...]:
+        """Return the ids of a text that is a unit of tokenisation."""
+        return self._text_ids(text)
+
     def count(self, text: str) -> int:
         """Return the number of tokens of a text."""
         return len(self._text_ids(text))
@@ -138,6 +143,22 @@ class ChatTokenizer:
 
         def encode(shorter: Conversation) -> Encoded:
             return self.encode(scoring_segments(shorter, len(shorter.turns) - 1))
+
+        prefix = replace(conversation, turns=conversation.turns[: turn_index + 1])
+        return fit_length(encode, prefix, max_length_tokens)
+
+    def encode_values(
+        self,
+        conversation: Conversation,
+        turn_index: int,
+        labels: Mapping[str, int],
+        schema: Schema,
+        max_length_tokens: int,
+    ) -> Encoded | None:
+        """Return the value form of one answer cut to a length; None: impossible."""
+
+        def encode(shorter: Conversation) -> Encoded:
+            return self.encode(value_segments(shorter, len(shorter.turns) - 1, labels, schema))
 
         prefix = replace(conversation, turns=conversation.turns[: turn_index + 1])
         return fit_length(encode, prefix, max_length_tokens)

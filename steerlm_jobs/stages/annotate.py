@@ -26,7 +26,7 @@ from steerlm_jobs.evaluation.annotation import (
     ranked,
     summary,
 )
-from steerlm_jobs.models.apm import load_apm, score_conversations
+from steerlm_jobs.models.scorer import load_scorer
 from steerlm_jobs.models.steerlm_json import read_schema
 from steerlm_jobs.process.context import StageContext
 from steerlm_jobs.store.artifacts import ArtifactReader, ArtifactWriter
@@ -72,14 +72,12 @@ def _write_missing(
         return
     total = len(chunk_ranges(num_rows, recipe.chunk_rows))
     context.progress.update(total=num_rows, unit="conversations", activity="annotating")
-    apm, tokenizer, schema = load_apm(_apm(context).folder())
-    labelling = Labelling(schema, recipe.labels)
+    scorer = load_scorer(_apm(context).folder())
+    labelling = Labelling(scorer.schema, recipe.labels)
     label = annotated_sample if recipe.iteration else annotated
     for place, (rows, conversations) in enumerate(_slices(_rows(context), missing)):
         context.stop.raise_if_set()
-        scores = score_conversations(
-            apm, tokenizer, schema, conversations, recipe.max_length_tokens, context.tick
-        )
+        scores = scorer.score(conversations, recipe.max_length_tokens, context.tick)
         labelled = (label(*pair, labelling) for pair in zip(conversations, scores, strict=True))
         chunks.write(rows, (c.to_json() for c in labelled if c is not None))
         num_chunks = total - len(missing) + place + 1

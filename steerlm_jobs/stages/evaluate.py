@@ -31,7 +31,7 @@ from steerlm_jobs.evaluation.scorers import Scorer, all_scorers
 from steerlm_jobs.evaluation.sweeps import SweepPlan, sweep_plan
 from steerlm_jobs.generate.generator import Sampling
 from steerlm_jobs.generate.steered import Answer, Request, SteeredModel
-from steerlm_jobs.models.apm import Apm, load_apm, score_conversations
+from steerlm_jobs.models.scorer import load_scorer
 from steerlm_jobs.models.steerlm_json import read_schema, read_steerlm_json
 from steerlm_jobs.process.context import StageContext
 from steerlm_jobs.store.artifacts import ArtifactReader, ArtifactWriter
@@ -144,16 +144,12 @@ class _Judge:
     """The labelling APM: shown always, trusted never alone."""
 
     def __init__(self, context: StageContext, recipe: EvaluateRecipe) -> None:
-        folder = _reader(context, StageKind.TRAIN_APM).folder()
-        self._apm: Apm
-        self._apm, self._tokenizer, self._schema = load_apm(folder)
+        self._scorer = load_scorer(_reader(context, StageKind.TRAIN_APM).folder())
         self._max_length, self._tick = recipe.max_length_tokens, context.tick
 
     def scores(self, answered: Sequence[Conversation]) -> list[dict[str, float]]:
         """Return the scores of each conversation's last turn; empty where it is too long."""
-        found = score_conversations(
-            self._apm, self._tokenizer, self._schema, answered, self._max_length, self._tick
-        )
+        found = self._scorer.score(answered, self._max_length, self._tick)
         last = (of_turns[-1] or {} for of_turns in found)
         return [{name: round(score, 6) for name, score in scores.items()} for scores in last]
 

@@ -11,6 +11,7 @@ from steerlm_jobs.data.template import (
     render_text,
     scoring_segments,
     training_segments,
+    value_segments,
 )
 
 SCHEMA = Schema((Attribute(name="quality"), Attribute(name="humor", min=-3, max=3)))
@@ -48,3 +49,11 @@ def test_a_scoring_text_is_read_back(system, questions, answer):
     segments = scoring_segments(a_conversation(system, turns), len(turns) - 1)
     parsed = parse(render_text(segments), SCHEMA)
     assert (parsed.system, parsed.turns) == (system, turns)
+
+
+@given(texts, st.lists(users, max_size=3), texts, labels)
+def test_a_value_text_is_read_back_with_the_labels_of_its_answer(system, questions, answer, said):
+    turns = (*questions, Turn(Role.ASSISTANT, answer, said))
+    segments = value_segments(a_conversation(system, turns), len(turns) - 1, said, SCHEMA)
+    parsed = parse(render_text(segments), SCHEMA)
+    assert (parsed.system, parsed.turns, parsed.asked) == (system, turns, None)

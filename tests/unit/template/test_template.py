@@ -14,6 +14,7 @@ from steerlm_jobs.data.template import (
     scoring_segments,
     template_digest,
     training_segments,
+    value_segments,
 )
 from tests.unit.template.builders import (
     SCHEMA,
@@ -44,6 +45,14 @@ def test_prompt_form_has_the_requests_labels_where_earlier_answers_have_none():
 
 def test_scoring_form_ends_with_a_bare_label_marker_and_holds_no_label():
     assert render_text(scoring_segments(THREE_TURNS, 3)) == golden("scoring")
+
+
+def test_value_form_has_the_labels_of_the_last_answer_after_it_and_no_others():
+    segments = value_segments(THREE_TURNS, 3, {"humor": -1, "quality": 3}, SCHEMA)
+    assert render_text(segments) == golden("value")
+    assert [s for s in segments if s.bears_loss] == [
+        Segment(SegmentKind.TEXT, "quality:3,humor:-1\n", bears_loss=True)
+    ]
 
 
 def test_a_conversation_that_ends_with_a_question_gets_no_stop():

@@ -10,6 +10,7 @@ from steerlm_jobs.data.template import (
     render_text,
     scoring_segments,
     training_segments,
+    value_segments,
 )
 from steerlm_jobs.data.tokens import ChatTokenizer, prefix_only_at_start
 from steerlm_jobs.models.tiny_tokenizer import train_tokenizer
@@ -51,6 +52,7 @@ BACKENDS = {
     [
         training_segments(THREE_TURNS, SCHEMA, TARGETS),
         scoring_segments(THREE_TURNS, 5),
+        value_segments(THREE_TURNS, 5, TARGETS, SCHEMA),
         prompt_segments(a_conversation(user("Why? ")), TARGETS, SCHEMA),
     ],
 )
@@ -129,6 +131,23 @@ def test_a_score_is_never_read_in_mid_text():
         if encoded is not None:
             assert encoded.ids[-1] == tokenizer.label_id
             assert len(encoded.ids) <= longest
+
+
+def test_the_label_text_and_its_line_end_alone_bear_loss_in_the_value_form():
+    tokenizer = a_tokenizer()
+    encoded = tokenizer.encode_values(THREE_TURNS, 3, {"quality": 3}, SCHEMA, 4096)
+    learnt = [i for i, bears in zip(encoded.ids, encoded.loss_mask, strict=True) if bears]
+    assert learnt == list(tokenizer.text_ids("quality:3\n"))
+    scored = tokenizer.encode_scoring(THREE_TURNS, 3, 4096)
+    assert encoded.ids == (*scored.ids, *learnt)
+
+
+def test_the_value_form_is_cut_from_the_left_and_keeps_its_labels():
+    tokenizer = a_tokenizer()
+    whole = tokenizer.encode_values(THREE_TURNS, 5, {"humor": 9}, SCHEMA, 4096)
+    cut = tokenizer.encode_values(THREE_TURNS, 5, {"humor": 9}, SCHEMA, len(whole.ids) - 1)
+    assert cut.first_turn == 2
+    assert cut.ids[-len(tokenizer.text_ids("humor:9\n")) :] == tokenizer.text_ids("humor:9\n")
 
 
 def test_nothing_to_learn_is_dropped():
