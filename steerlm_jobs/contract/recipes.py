@@ -128,7 +128,8 @@ class TrainApmRecipe(Value):
     """Train the attribute prediction model on human labels."""
 
     kind: Literal[StageKind.TRAIN_APM] = StageKind.TRAIN_APM
-    form: Literal["Regression"] = "Regression"
+    form: Literal["Regression", "Generative"] = "Regression"
+    """A head that gives scores, or a model that writes label text."""
     seed: int = 1234
     training: Training
 

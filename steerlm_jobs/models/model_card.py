@@ -31,10 +31,23 @@ with torch.no_grad():
     last = backbone(ids).last_hidden_state[0, -1].float()
 scores = last @ head["weight"].T + head["bias"]  # 0..1, one of each attribute, `{name}` first
 ```""",
+    "generativeApm": """```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model = AutoModelForCausalLM.from_pretrained(folder)
+tokenizer = AutoTokenizer.from_pretrained(folder)
+ids = tokenizer(conversation + "<extra_id_2>", return_tensors="pt").input_ids  # see steerlm.json
+written = model.generate(ids, max_new_tokens=100, do_sample=False)[0, ids.shape[1]:]
+labels = tokenizer.decode(written).partition("\\n")[0]  # as `{name}:{level}`, joined by commas
+```
+
+Attributes are written in the groups of `steerlm.json`: to read another group, write its first name
+and a colon after the marker. Our scores are expectations over the legal values at each place.""",
 }
 _TITLES: Final = {
     "acsft": "A language model that answers as attribute labels ask",
     "apm": "An attribute prediction model: scores of answers",
+    "generativeApm": "An attribute prediction model that writes the labels of answers",
 }
 _LIMITS: Final = (
     "What it says may be wrong or harmful, and more so where its labels ask for that. Labels that "
@@ -50,7 +63,7 @@ def write_model_card(
 
     Args:
         folder: The model's; LICENSE and NOTICE of the base model lie in it already, if there are.
-        kind: `apm` or `acsft`.
+        kind: `apm`, `generativeApm` or `acsft`.
         schema: Its attributes.
         sources: Names of the data it was trained on.
         figures: Training and validation figures by name.

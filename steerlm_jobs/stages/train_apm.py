@@ -1,13 +1,14 @@
-"""train-apm: learn what people's labels mean (arXiv:2310.05344, step 1; regression form).
+"""train-apm: learn what people's labels mean (arXiv:2310.05344, step 1).
 
-Base model -> backbone and head, trained on every labelled answer; best weights by validation loss.
+Base model -> regression head or writer of label text (`train.apm_form`), trained on every labelled
+answer; best weights by validation loss.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic
 
-import torch
 from torch import Tensor
 
 from steerlm_jobs.attributes.schema import Schema
@@ -18,40 +19,26 @@ from steerlm_jobs.contract.recipes import TrainApmRecipe
 from steerlm_jobs.contract.report import Report
 from steerlm_jobs.data.conversations import Conversation
 from steerlm_jobs.data.tokens import ChatTokenizer
-from steerlm_jobs.models.apm import Apm, save_head
-from steerlm_jobs.models.loading import (
-    best_device,
-    copy_legal_files,
-    load_backbone,
-    load_tokenizer,
-    save_model,
-)
-from steerlm_jobs.models.lora import add_adapters, merged, save_adapter, trained_parameters
+from steerlm_jobs.models.loading import copy_legal_files
 from steerlm_jobs.models.model_card import write_model_card
 from steerlm_jobs.models.steerlm_json import load_schema_file, write_steerlm_json
 from steerlm_jobs.process.context import StageContext
 from steerlm_jobs.store.artifacts import ArtifactReader, ArtifactWriter
-from steerlm_jobs.train.apm_data import ApmRows, apm_rows, mean_labels
+from steerlm_jobs.train.apm_data import ApmRows, L, mean_labels
 from steerlm_jobs.train.apm_figures import attribute_figures
-from steerlm_jobs.train.batches import Layout, micro_batches
-from steerlm_jobs.train.engine import ParameterGroup, PlainEngine
-from steerlm_jobs.train.objectives import ApmExample, ApmObjective
+from steerlm_jobs.train.apm_form import ApmForm, ApmStart, LiveApm
+from steerlm_jobs.train.engine import PlainEngine
+from steerlm_jobs.train.generative_form import GENERATIVE_FORM
+from steerlm_jobs.train.regression_form import REGRESSION_FORM
 from steerlm_jobs.train.session import Data, planned_steps, run_training, write_training
-from steerlm_jobs.train.setting import (
-    check_length,
-    live_dtype,
-    stored_dtype,
-    use_deterministic,
-)
+from steerlm_jobs.train.setting import check_length, use_deterministic
 
 
 @dataclass(frozen=True, slots=True)
-class _Inputs:
-    base: Path
-    tokenizer: ChatTokenizer
-    schema: Schema
-    training_rows: ApmRows
-    validation_rows: ApmRows
+class _Inputs(Generic[L]):
+    start: ApmStart
+    training_rows: ApmRows[L]
+    validation_rows: ApmRows[L]
 
 
 def run(context: StageContext) -> Report:
@@ -65,26 +52,32 @@ def run(context: StageContext) -> Report:
     """
     recipe = _recipe(context)
     use_deterministic(recipe.training)
+    if recipe.form == "Generative":
+        return _sealed(context, recipe, GENERATIVE_FORM)
+    return _sealed(context, recipe, REGRESSION_FORM)
+
+
+def _sealed(context: StageContext, recipe: TrainApmRecipe, form: ApmForm[L]) -> Report:
     context.progress.update(activity="reading")
-    inputs = _inputs(context, recipe)
+    inputs = _inputs(context, recipe, form)
+    schema = inputs.start.schema
     data = Data(inputs.training_rows.examples, inputs.validation_rows.examples)
     steps = planned_steps(data, recipe.training, recipe.seed)
-    means_A = mean_labels(data.training, len(inputs.schema.names))
-    apm = _untrained(inputs, recipe, means_A)
-    engine = PlainEngine(apm, _groups(apm, recipe), recipe.training)
-    objective = ApmObjective(apm)
+    apm = form.start(inputs.start, data.training)
+    engine = PlainEngine(apm.objective.module, apm.parameter_groups, recipe.training)
     writer = ArtifactWriter(context.config, context.scratch)
     curves = writer.telemetry / "curves.jsonl"
     trained = run_training(
-        data, steps, recipe.training, recipe.seed, objective, engine, context, curves
+        data, steps, recipe.training, recipe.seed, apm.objective, engine, context, curves
     )
-    figures = _figures(objective, data.validation, trained.layout, engine, inputs.schema, means_A)
-    _write_model(writer.content, apm, inputs, recipe, context)
+    means_A = mean_labels(data.training, len(schema.names))
+    figures = _figures(apm.scored(data.validation, trained.layout, engine), schema, means_A)
+    _write_model(writer.content, apm, inputs.start, context)
     written = {name: f.model_dump(mode="json", by_alias=True) for name, f in figures.items()}
     dropped = inputs.training_rows.dropped
     write_training(writer.content, data, trained, dropped=dropped, figures=written)
     metrics = {**trained.metrics, **_pearsons(figures)}
-    write_model_card(writer.content, "apm", inputs.schema, data.sources, metrics)
+    write_model_card(writer.content, form.card, schema, data.sources, metrics)
     sealed = writer.commit()
     return Report(
         exit_code=ExitCode.OK,
@@ -102,7 +95,7 @@ def _recipe(context: StageContext) -> TrainApmRecipe:
     return recipe
 
 
-def _inputs(context: StageContext, recipe: TrainApmRecipe) -> _Inputs:
+def _inputs(context: StageContext, recipe: TrainApmRecipe, form: ApmForm[L]) -> _Inputs[L]:
     (prepared,) = context.config.inputs_of(StageKind.PREPARE)
     reader = ArtifactReader.open(prepared, context.scratch)
     base = reader.folder("base_model")
@@ -111,7 +104,7 @@ def _inputs(context: StageContext, recipe: TrainApmRecipe) -> _Inputs:
     schema = load_schema_file(reader.file("schema.json"))
     longest = recipe.training.max_length_tokens
     training_rows, validation_rows = (
-        apm_rows(_conversations(reader, split), tokenizer, schema, longest)
+        form.rows(_conversations(reader, split), tokenizer, schema, longest)
         for split in ("train", "validation")
     )
     if training_rows.dropped["tooLong"]:
@@ -121,47 +114,18 @@ def _inputs(context: StageContext, recipe: TrainApmRecipe) -> _Inputs:
         )
     if not validation_rows.examples:
         context.notes.add("no labelled answer in the validation split: the last weights are kept")
-    return _Inputs(base, tokenizer, schema, training_rows, validation_rows)
+    start = ApmStart(base, tokenizer, schema, recipe.training, recipe.seed)
+    return _Inputs(start, training_rows, validation_rows)
 
 
 def _conversations(reader: ArtifactReader, split: str) -> Iterator[Conversation]:
     return (Conversation.from_json(row) for row in reader.rows(f"labelled.{split}"))
 
 
-def _untrained(inputs: _Inputs, recipe: TrainApmRecipe, means_A: Tensor) -> Apm:
-    """Return base model and head; the head says the training means, whatever it reads."""
-    apm = Apm(load_backbone(inputs.base, live_dtype(recipe.training)), len(means_A))
-    with torch.no_grad():
-        apm.head.bias.copy_(means_A)
-    if recipe.training.method == "Lora":
-        markers = sorted(inputs.tokenizer.marker_ids.values())
-        add_adapters(apm.backbone, recipe.training.lora, markers, recipe.seed)
-    return apm.to(best_device())
-
-
-def _groups(apm: Apm, recipe: TrainApmRecipe) -> list[ParameterGroup]:
-    training = recipe.training
-    backbone = {f"backbone.{name}": p for name, p in trained_parameters(apm.backbone).items()}
-    head = {f"head.{name}": p for name, p in trained_parameters(apm.head).items()}
-    head_rate = training.head_learning_rate or training.learning_rate
-    return [ParameterGroup(backbone, training.learning_rate), ParameterGroup(head, head_rate)]
-
-
-@torch.inference_mode()
 def _figures(
-    objective: ApmObjective,
-    examples: Sequence[ApmExample],
-    layout: Layout,
-    engine: PlainEngine,
-    schema: Schema,
-    means_A: Tensor,
+    scored: Sequence[tuple[L, list[float]]], schema: Schema, means_A: Tensor
 ) -> dict[str, ApmFigures]:
     """Return the figures of the best weights on the validation rows."""
-    scored: list[tuple[ApmExample, list[float]]] = []
-    for batch in micro_batches(examples, layout):
-        with engine.precision():
-            scores_BA = objective.scores(batch, engine.device)
-        scored += zip(batch.examples, scores_BA.tolist(), strict=True)
     figures = {}
     for place, attribute in enumerate(schema.attributes):
         known = [
@@ -176,21 +140,11 @@ def _figures(
     return figures
 
 
-def _write_model(
-    folder: Path, apm: Apm, inputs: _Inputs, recipe: TrainApmRecipe, context: StageContext
-) -> None:
+def _write_model(folder: Path, apm: LiveApm[L], start: ApmStart, context: StageContext) -> None:
     context.progress.update(activity="saving")
-    backbone = apm.backbone
-    if recipe.training.method == "Lora":
-        markers = sorted(inputs.tokenizer.marker_ids.values())
-        save_adapter(backbone, folder)
-        trained = trained_parameters(backbone)
-        fresh = load_backbone(inputs.base, torch.float32)
-        backbone = merged(fresh, recipe.training.lora, markers, trained)
-    save_model(backbone, folder, load_tokenizer(inputs.base), stored_dtype(inputs.base))
-    save_head(apm.head, folder)
-    copy_legal_files(inputs.base, folder)
-    write_steerlm_json(folder, "apm", inputs.schema, context.config.input_refs)
+    more = apm.save(folder)
+    copy_legal_files(start.base, folder)
+    write_steerlm_json(folder, "apm", start.schema, context.config.input_refs, **more)
 
 
 def _pearsons(figures: dict[str, ApmFigures]) -> dict[str, str]:

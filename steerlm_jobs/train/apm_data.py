@@ -1,7 +1,8 @@
-"""Regression rows: a conversation up to a labelled answer, with what people said of the answer."""
+"""Rows of the APM: a conversation up to a labelled answer, with what people said of the answer."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -10,23 +11,42 @@ from steerlm_jobs.attributes.labels import to_unit
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.data.conversations import Conversation, Role
 from steerlm_jobs.data.tokens import ChatTokenizer
+from steerlm_jobs.train.batches import Example
 from steerlm_jobs.train.objectives import ApmExample
 
 
+class LabelledExample(Example, Protocol):
+    """A conversation whose last answer has human labels."""
+
+    @property
+    def labels_A(self) -> Tensor:  # noqa: N802  # the name says the shape
+        """On the scale 0..1; anything where `known_A` is False."""
+
+    @property
+    def known_A(self) -> Tensor:  # noqa: N802  # the name says the shape
+        """True where a person gave a label."""
+
+
+L = TypeVar("L", bound=LabelledExample)
+
+
 @dataclass(slots=True)
-class ApmRows:
+class ApmRows(Generic[L]):
     """Examples with the count of what was left out, by cause."""
 
-    examples: list[ApmExample] = field(default_factory=list)
+    examples: list[L] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class LabelledAnswer:
+    """An answer that people judged."""
+
     conversation: Conversation
     index: int
+    """Of its turn."""
     labels: dict[str, int]
-    """Of all places where the answer stands."""
+    """Of the run's attributes, from all places where the answer stands."""
 
 
 def apm_rows(
@@ -34,37 +54,58 @@ def apm_rows(
     tokenizer: ChatTokenizer,
     schema: Schema,
     max_length_tokens: int,
-) -> ApmRows:
+) -> ApmRows[ApmExample]:
+    """Return one row of the regression form for each distinct answer that has a label."""
+
+    def example(answer: LabelledAnswer) -> ApmExample | None:
+        encoded = tokenizer.encode_scoring(answer.conversation, answer.index, max_length_tokens)
+        if encoded is None:
+            return None
+        ids_T = torch.tensor(encoded.ids, dtype=torch.int32)
+        return ApmExample(ids_T, *unit_labels(answer.labels, schema), answer.conversation.source)
+
+    return labelled_rows(conversations, schema, example)
+
+
+def labelled_rows(
+    conversations: Iterable[Conversation],
+    schema: Schema,
+    example: Callable[[LabelledAnswer], L | None],
+) -> ApmRows[L]:
     """Return one row for each distinct answer that has a label.
 
     An answer that stands in several conversations (a tree's paths share their beginnings, two
     sources may hold the same file) is told by the message ids up to it. It counts once, with the
     labels of all of them; where two differ the first stands.
+
+    Args:
+        conversations: Labelled ones and others.
+        schema: The attributes whose labels count.
+        example: Makes a row; None where the answer is too long.
     """
-    rows = ApmRows(dropped={"duplicate": 0, "tooLong": 0})
-    answers: dict[tuple[str, ...], _Answer] = {}
+    rows = ApmRows[L](dropped={"duplicate": 0, "tooLong": 0})
+    answers: dict[tuple[str, ...], LabelledAnswer] = {}
     for number, (conversation, index) in enumerate(_labelled_answers(conversations, schema)):
         ids = tuple(turn.message_id for turn in conversation.turns[: index + 1])
-        labels = conversation.turns[index].labels
+        said = conversation.turns[index].labels
+        labels = {name: said[name] for name in schema.names if name in said}
         known = answers.get(ids)
         if known is not None:
             rows.dropped["duplicate"] += 1
             known.labels.update({**labels, **known.labels})
         else:
             key = ids if all(ids) else (str(number),)  # without ids nothing is told apart
-            answers[key] = _Answer(conversation, index, dict(labels))
+            answers[key] = LabelledAnswer(conversation, index, labels)
     for answer in answers.values():
-        encoded = tokenizer.encode_scoring(answer.conversation, answer.index, max_length_tokens)
-        if encoded is None:
+        made = example(answer)
+        if made is None:
             rows.dropped["tooLong"] += 1
-            continue
-        labels_A, known_A = _labels(answer.labels, schema)
-        ids_T = torch.tensor(encoded.ids, dtype=torch.int32)
-        rows.examples.append(ApmExample(ids_T, labels_A, known_A, answer.conversation.source))
+        else:
+            rows.examples.append(made)
     return rows
 
 
-def mean_labels(examples: Iterable[ApmExample], num_attributes: int) -> Tensor:
+def mean_labels(examples: Iterable[LabelledExample], num_attributes: int) -> Tensor:
     """Return the mean of the known labels [A] on the scale 0..1; a half where there is none."""
     sums_A = torch.zeros(num_attributes)
     counts_A = torch.zeros(num_attributes)
@@ -83,7 +124,7 @@ def _labelled_answers(
                 yield conversation, index
 
 
-def _labels(labels: Mapping[str, int], schema: Schema) -> tuple[Tensor, Tensor]:
+def unit_labels(labels: Mapping[str, int], schema: Schema) -> tuple[Tensor, Tensor]:
     """Return labels on the scale 0..1 [A] and which of them are known [A]."""
     values = [to_unit(labels.get(a.name, a.min), a) for a in schema.attributes]
     return torch.tensor(values), torch.tensor([a.name in labels for a in schema.attributes])

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from steerlm_jobs.models.apm import Apm
 from steerlm_jobs.models.losses import squared_error_sum, token_loss_sum
 from steerlm_jobs.models.target_logits import TargetLogits
-from steerlm_jobs.train.batches import E, MicroBatch, is_last_of_example, spread
+from steerlm_jobs.train.batches import E, Example, MicroBatch, is_last_of_example, spread
 
 
 class Objective(Protocol[E]):
@@ -25,6 +25,17 @@ class Objective(Protocol[E]):
 
     def hidden_states(self, ids_BT: Tensor, position_ids_BT: Tensor) -> Tensor:
         """Return the last hidden states [B, T, D], for the leak probe."""
+
+
+class TextExample(Example, Protocol):
+    """A conversation of which some text is learnt."""
+
+    @property
+    def loss_mask(self) -> Tensor:
+        """True where the token counts in the loss, as a target [T]."""
+
+
+T = TypeVar("T", bound=TextExample)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,12 +78,7 @@ class AcsftObjective:
 
     def loss_sum(self, batch: MicroBatch[AcsftExample], device: torch.device) -> Tensor:
         """Return the summed cross-entropy of the batch's target tokens."""
-        is_target_BT = spread(batch, _is_followed_by_target)
-        next_ids_BT = batch.ids_BT.roll(-1, dims=1)
-        logits_NV = self.module(
-            batch.ids_BT.to(device), batch.position_ids_BT.to(device), is_target_BT.to(device)
-        )
-        return token_loss_sum(logits_NV, next_ids_BT[is_target_BT].to(device))
+        return text_loss_sum(self.module, batch, device)
 
     def hidden_states(self, ids_BT: Tensor, position_ids_BT: Tensor) -> Tensor:
         """Return the last hidden states."""
@@ -108,11 +114,21 @@ class ApmObjective:
         return hidden_BTD
 
 
+def text_loss_sum(model: TargetLogits, batch: MicroBatch[T], device: torch.device) -> Tensor:
+    """Return the summed cross-entropy of a batch's target tokens."""
+    is_target_BT = spread(batch, _is_followed_by_target)
+    next_ids_BT = batch.ids_BT.roll(-1, dims=1)
+    logits_NV = model(
+        batch.ids_BT.to(device), batch.position_ids_BT.to(device), is_target_BT.to(device)
+    )
+    return token_loss_sum(logits_NV, next_ids_BT[is_target_BT].to(device))
+
+
 def total_weight(examples: Sequence[E]) -> int:
     """Return how many terms the loss of these examples has."""
     return sum(example.weight for example in examples)
 
 
-def _is_followed_by_target(example: AcsftExample) -> Tensor:
+def _is_followed_by_target(example: TextExample) -> Tensor:
     """Return [T]: True at the token before each target of the same conversation."""
     return torch.cat((example.loss_mask[1:], torch.zeros(1, dtype=torch.bool)))

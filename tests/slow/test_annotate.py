@@ -26,9 +26,9 @@ ROWS = [
 ]
 
 
-def a_run(folder, recipe=None, rows=ROWS, **execution):
+def a_run(folder, recipe=None, rows=ROWS, apm=TinyRun.apm, **execution):
     run = TinyRun(folder)
-    inputs = (run.prepared(rows), run.apm())
+    inputs = (run.prepared(rows), apm(run))
     recipe = recipe or AnnotateRecipe(chunk_rows=3, max_length_tokens=200)
     return run, run.config("annotate", recipe, inputs, **execution)
 
@@ -44,8 +44,12 @@ def answers(conversation):
     return [turn for turn in conversation.turns if turn.role is Role.ASSISTANT]
 
 
-def test_every_answer_of_all_splits_is_labelled_in_the_order_of_prepare(tmp_path):
-    run, config = a_run(tmp_path)
+APMS = pytest.mark.parametrize("apm", [TinyRun.apm, TinyRun.generative_apm])
+
+
+@APMS
+def test_every_answer_of_all_splits_is_labelled_in_the_order_of_prepare(tmp_path, apm):
+    run, config = a_run(tmp_path, apm=apm)
     source, rows = annotated(run, config)
     assert [c.id for c in rows] == [c.id for c in ROWS]
     turns = [turn for c in rows for turn in answers(c)]
@@ -66,10 +70,11 @@ def test_fill_missing_keeps_people_s_labels(tmp_path):
     assert [answers(c)[0].labels["quality"] for c in rows[:5]] == list(range(5))
 
 
-def test_stopped_anywhere_and_resumed_the_result_is_that_of_an_undisturbed_run(tmp_path):
-    undisturbed = annotate.run(TinyRun.context(*a_run(tmp_path / "a"))).digest
+@APMS
+def test_stopped_anywhere_and_resumed_the_result_is_that_of_an_undisturbed_run(tmp_path, apm):
+    undisturbed = annotate.run(TinyRun.context(*a_run(tmp_path / "a", apm=apm))).digest
     for num_looks in range(9):
-        run, config = a_run(tmp_path / str(num_looks))
+        run, config = a_run(tmp_path / str(num_looks), apm=apm)
         try:
             annotate.run(run.context(config, StopAfter(num_looks)))
         except InterruptedStageError:

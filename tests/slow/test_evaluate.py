@@ -113,6 +113,16 @@ def test_what_the_run_does_not_have_is_refused_with_one_line(tmp_path, fields, m
         evaluate.run(run.context(config))
 
 
+def test_an_apm_that_writes_labels_judges_as_well(tmp_path):
+    run = TinyRun(tmp_path)
+    inputs = (run.prepared((), PROMPTS), run.generative_apm(), run.acsft())
+    config = run.config("evaluate", a_recipe(), inputs)
+    source = run.as_input(config, evaluate.run(run.context(config)).digest)
+    scores = [row["scores"] for row in read_jsonl(content(source, "samples.jsonl"))]
+    assert all(set(of_answer) == {"quality", "humor"} for of_answer in scores)
+    assert all(0 <= s["quality"] <= 4 and 0 <= s["humor"] <= 2 for s in scores)
+
+
 def test_no_prompt_at_all_is_bad_input(tmp_path):
     run, config = a_run(tmp_path, prompts=())
     with pytest.raises(BadInputError, match=r"data\.evaluationPrompts"):

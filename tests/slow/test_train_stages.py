@@ -1,6 +1,7 @@
 """The two training stages as programs: artifacts in, a sealed model out."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -12,12 +13,14 @@ from steerlm_jobs.contract.errors import BadConfigError, DivergedError, Interrup
 from steerlm_jobs.data.template import render_text, scoring_segments
 from steerlm_jobs.models.apm import load_apm, score_conversations
 from steerlm_jobs.models.marking import row_parameters
+from steerlm_jobs.models.scorer import load_scorer
 from steerlm_jobs.stages import train_acsft, train_apm
 from steerlm_jobs.train.loop import _Run
-from tests.slow.train_world import TrainWorld
+from tests.slow.train_world import TrainWorld, conversations
 from tests.unit.template.builders import THREE_TURNS
 
 pytestmark = pytest.mark.slow
+APMS = ["apm", "generative_apm"]
 LORA = {"method": "Lora", "learning_rate": 2e-2, "head_learning_rate": 1e-2}
 METHODS = pytest.mark.parametrize("training", [{}, LORA], ids=["full", "lora"])
 
@@ -34,9 +37,24 @@ def run(world, stage, recipe, inputs, **execution) -> tuple[StageInput, object]:
     return world.sealed_input(context, report.digest), report
 
 
+def live_logits(monkeypatch, ids) -> dict[str, torch.Tensor]:
+    """Return where the logits of the model in memory will stand when training ends."""
+    live = {}
+
+    def finish(self, finish=_Run.finish):
+        history = finish(self)
+        with torch.no_grad():
+            live["logits"] = self._task.objective.module.model(ids).logits
+        return history
+
+    monkeypatch.setattr(_Run, "finish", finish)
+    return live
+
+
 @METHODS
-def test_apm_learns_labels_that_the_answers_show(world, training):
-    sealed, report = run(world, *world.apm(epochs=20, **training))
+@pytest.mark.parametrize("kind", APMS)
+def test_apm_learns_labels_that_the_answers_show(world, kind, training):
+    sealed, report = run(world, *getattr(world, kind)(epochs=20, **training))
     figures = json.loads((world.content(sealed) / "training.json").read_text())["figures"]
     assert figures["quality"]["pearson"]["value"] > 0.8
     assert figures["quality"]["mae"]["value"] < figures["quality"]["constantMeanMae"]
@@ -62,20 +80,45 @@ def test_an_apm_folder_is_a_backbone_with_a_head(world, training):
 
 @pytest.mark.parametrize("is_tied", [False, True])
 @METHODS
+def test_a_generative_apms_folder_loads_with_plain_transformers_and_says_the_same(
+    tmp_path, monkeypatch, training, is_tied
+):
+    world = TrainWorld(tmp_path, is_tied=is_tied)
+    ids = torch.tensor([[1, 5, 9, 33, 20]])
+    live = live_logits(monkeypatch, ids)
+    folder = world.content(run(world, *world.generative_apm(**training))[0])
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    with torch.no_grad():
+        torch.testing.assert_close(model(ids).logits, live["logits"], rtol=1e-4, atol=1e-4)
+    description = json.loads((folder / "steerlm.json").read_text())
+    assert (description["kind"], description["form"]) == ("apm", "Generative")
+    assert description["groups"] == [["quality", "humor"]]
+    assert (folder / "adapter" / "adapter_model.safetensors").exists() is bool(training)
+    assert not (folder / "head.safetensors").exists()
+
+
+def test_the_figures_of_a_generative_apm_are_those_of_its_folder(world):
+    folder = world.content(run(world, *world.generative_apm(epochs=4))[0])
+    figures = json.loads((folder / "training.json").read_text())["figures"]
+    held_out = conversations(12, "validation")
+    scores = load_scorer(folder).score(held_out, 128)
+    for name in ("quality", "humor"):
+        errors = [
+            abs(of_turn[0][name] - c.turns[1].labels[name])
+            for c, of_turn in zip(held_out, scores, strict=True)
+        ]
+        assert figures[name]["mae"]["value"] == pytest.approx(sum(errors) / 12, abs=1e-4)
+        assert figures[name]["numLabels"] == 12
+
+
+@pytest.mark.parametrize("is_tied", [False, True])
+@METHODS
 def test_an_acsft_folder_loads_with_plain_transformers_and_says_the_same(
     tmp_path, monkeypatch, training, is_tied
 ):
     world = TrainWorld(tmp_path, is_tied=is_tied)
-    live = {}
     ids = torch.tensor([[1, 5, 9, 33, 20]])
-
-    def finish(self, finish=_Run.finish):
-        history = finish(self)
-        with torch.no_grad():
-            live["logits"] = self._task.objective.module.model(ids).logits
-        return history
-
-    monkeypatch.setattr(_Run, "finish", finish)
+    live = live_logits(monkeypatch, ids)
     folder = world.content(run(world, *world.acsft(**training))[0])
     model = AutoModelForCausalLM.from_pretrained(folder)
     with torch.no_grad():
@@ -118,7 +161,7 @@ def test_an_iteration_starts_from_the_previous_model_on_kept_samples_and_origina
 
 
 @METHODS
-@pytest.mark.parametrize("kind", ["apm", "acsft"])
+@pytest.mark.parametrize("kind", [*APMS, "acsft"])
 def test_a_stopped_stage_resumes_to_the_same_digest(tmp_path, monkeypatch, training, kind):
     whole, cut = (TrainWorld(tmp_path / name) for name in ("whole", "cut"))
     expected = run(whole, *getattr(whole, kind)(**training))[0].digest
@@ -130,7 +173,7 @@ def test_a_stopped_stage_resumes_to_the_same_digest(tmp_path, monkeypatch, train
         if self.step == 5:
             context.stop.set()
 
-    module = train_apm if kind == "apm" else train_acsft
+    module = train_acsft if kind == "acsft" else train_apm
     with monkeypatch.context() as patched:
         patched.setattr(_Run, "one_step", one_step)
         with pytest.raises(InterruptedStageError):
@@ -138,7 +181,7 @@ def test_a_stopped_stage_resumes_to_the_same_digest(tmp_path, monkeypatch, train
     assert run(cut, stage, recipe, inputs, attempt=2)[0].digest == expected
 
 
-@pytest.mark.parametrize("kind", ["apm", "acsft"])
+@pytest.mark.parametrize("kind", [*APMS, "acsft"])
 def test_a_learning_rate_that_explodes_is_divergence_with_exit_code_12(tmp_path, kind):
     world = TrainWorld(tmp_path)
     with pytest.raises(DivergedError, match=r"lower training\.learningRate") as caught:
@@ -160,6 +203,17 @@ def test_the_snippet_of_the_apms_card_scores_as_we_do(world):
         for a, v in zip(schema.attributes, names["scores"].tolist(), strict=True)
     ]
     assert list(ours.values()) == pytest.approx(theirs, abs=1e-4)
+
+
+def test_the_snippet_of_a_generative_apms_card_writes_labels(world):
+    folder = world.content(run(world, *world.generative_apm(epochs=20))[0])
+    card = (folder / "README.md").read_text()
+    judged = conversations(1, "validation")[0]
+    conversation = render_text(scoring_segments(judged, 1)).removesuffix("<extra_id_2>")
+    names = {"folder": str(folder), "conversation": conversation}
+    exec(card.split("```python\n")[1].split("```")[0], names)  # noqa: S102  # our own card
+    assert re.fullmatch(r"quality:[0-4],humor:(-1|[0-9])", names["labels"])
+    assert str(folder) not in card
 
 
 def test_the_snippet_of_the_acsfts_card_runs(world, capsys):

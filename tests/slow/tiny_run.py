@@ -114,6 +114,17 @@ class TinyRun:
         _json(writer.content / "training.json", _history(figures={"quality": figure}))
         return self.as_input(config, writer.commit().digest)
 
+    def generative_apm(self):
+        """Seal an APM with random weights that writes label text."""
+        recipe = TrainApmRecipe(form="Generative", training=TRAINING)
+        config = self.config("train-apm", recipe)
+        writer = self._writer(config)
+        _save(a_model(3), writer.content)
+        groups = [["quality"], ["humor"]]
+        write_steerlm_json(writer.content, "apm", SCHEMA, {}, form="Generative", groups=groups)
+        _json(writer.content / "training.json", _history(figures={}))
+        return self.as_input(config, writer.commit().digest)
+
     def acsft(self, iteration=0, seed=0):
         """Seal a random model that stops now and then."""
         recipe = TrainAcsftRecipe(

@@ -68,6 +68,10 @@ class TrainWorld:
         recipe = TrainApmRecipe(training=a_training(max_length_tokens=128, **training))
         return "train-apm", recipe, (self.prepared,)
 
+    def generative_apm(self, **training) -> tuple[str, Recipe, tuple[StageInput, ...]]:
+        stage, recipe, inputs = self.apm(**training)
+        return stage, recipe.model_copy(update={"form": "Generative"}), inputs
+
     def acsft(self, **training) -> tuple[str, Recipe, tuple[StageInput, ...]]:
         recipe = TrainAcsftRecipe(
             training=a_training(max_length_tokens=128, **training),

@@ -47,8 +47,9 @@ def stage_recipe(spec: RunSpec, stage: Stage) -> Recipe:
         case StageKind.PREPARE:
             return _prepare(spec)
         case StageKind.TRAIN_APM:
-            training = resolved_training(spec.stages.train_apm.training, stage.kind)
-            return TrainApmRecipe(seed=spec.seed, training=training)
+            settings = spec.stages.train_apm
+            training = resolved_training(settings.training, stage.kind)
+            return TrainApmRecipe(form=settings.kind.value, seed=spec.seed, training=training)
         case StageKind.ANNOTATE:
             return _annotate(spec, stage)
         case StageKind.TRAIN_ACSFT:

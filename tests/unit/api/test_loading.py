@@ -88,10 +88,6 @@ def test_a_wrong_type_does_not_hide_a_broken_rule():
             "12: spec.defaults.env[0].name: AWS_SECRET_ACCESS_KEY is reserved; choose another variable",
         ),
         (
-            with_spec("  stages: {trainApm: {kind: Generative}}\n"),
-            "12: spec.stages.trainApm.kind: Generative is not supported yet; leave it at its default",
-        ),
-        (
             with_spec("  stages: {trainAcsft: {training: {zeroStage: '3'}}}\n"),
             "12: spec.stages.trainAcsft.training.zeroStage: 3 is not supported yet; leave it at its default",
         ),
