@@ -66,6 +66,8 @@ class Source(Value):
     """One data source, without its address: what it holds is a root digest."""
 
     name: str
+    licence: str = ""
+    """As it stands in the cards of all that is made from it; empty: unknown."""
     format: DataFormat = DataFormat.AUTO
     labels: tuple[LabelSource, ...] | None = None
     """None: labels map to the attribute of the same name, except OASST's helpfulness."""
@@ -149,6 +151,8 @@ class AnnotateRecipe(Value):
 
     kind: Literal[StageKind.ANNOTATE] = StageKind.ANNOTATE
     iteration: int = Field(default=0, ge=0)
+    quantise: Literal["Round", "MatchHistogram"] = "Round"
+    """MatchHistogram: each level as frequent as people gave it, by the APM's `levelStarts`."""
     labels: Literal["Predicted", "FillMissing"] = "Predicted"
     max_length_tokens: int = Field(default=4096, gt=0)
     chunk_rows: int = Field(default=512, gt=0)

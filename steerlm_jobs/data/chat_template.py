@@ -1,10 +1,17 @@
 """The template as Jinja, for those who call a model without this package."""
 
+import json
 from collections.abc import Mapping
+from typing import Final
 
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.fingerprint import canonical_json
 from steerlm_jobs.data.template import LABEL_MARKER, SYSTEM_MARKER, TURN_MARKER
+
+_USER_TURN: Final = (
+    "{%- if message.role == 'user' -%}"
+    f"{{{{- '{TURN_MARKER}User\\n' ~ message.content | trim ~ '\\n' -}}}}"
+)
 
 
 def chat_template(
@@ -31,14 +38,9 @@ def chat_template(
             "{%- for name, target in order -%}",
             f"{{{{- (',' if not loop.first else '') ~ name ~ ':' ~ {value} -}}}}",
             "{%- endfor -%}{{- '\\n' -}}{%- endmacro -%}",
-            "{{- bos_token -}}" if adds_bos else "",
-            "{%- if messages[0].role == 'system' -%}",
-            "{%- set system = messages[0].content -%}{%- set turns = messages[1:] -%}",
-            f"{{%- else -%}}{{%- set system = {canonical_json(system)} -%}}",
-            "{%- set turns = messages -%}{%- endif -%}",
-            f"{{{{- '{SYSTEM_MARKER}System\\n' ~ system | trim ~ '\\n' -}}}}",
-            "{%- for message in turns -%}{%- if message.role == 'user' -%}",
-            f"{{{{- '{TURN_MARKER}User\\n' ~ message.content | trim ~ '\\n' -}}}}",
+            _head(system, adds_bos=adds_bos),
+            "{%- for message in turns -%}",
+            _USER_TURN,
             f"{{%- else -%}}{{{{- '{TURN_MARKER}Assistant\\n' -}}}}",
             "{{- label_line(message.attributes) ~ message.content | trim ~ '\\n' -}}",
             "{%- endif -%}{%- endfor -%}",
@@ -48,3 +50,44 @@ def chat_template(
             f"{{{{- '{TURN_MARKER}' -}}}}{{%- endif -%}}",
         )
     )
+
+
+def scoring_chat_template(*, system: str, adds_bos: bool) -> str:
+    """Return the template of an attribute prediction model: no labels, a label marker at the end.
+
+    Args:
+        system: System prompt of conversations that bring none.
+        adds_bos: True where our own token ids start with the tokenizer's BOS.
+    """
+    return "".join(
+        (
+            _head(system, adds_bos=adds_bos),
+            "{%- for message in turns -%}",
+            _USER_TURN,
+            f"{{%- else -%}}{{{{- '{TURN_MARKER}Assistant\\n' -}}}}",
+            "{{- message.content | trim ~ '\\n' -}}",
+            f"{{%- endif -%}}{{%- endfor -%}}{{{{- '{LABEL_MARKER}' -}}}}",
+        )
+    )
+
+
+def _head(system: str, *, adds_bos: bool) -> str:
+    """Return what writes BOS and the system prompt, and leaves the other messages in `turns`."""
+    return "".join(
+        (
+            "{{- bos_token -}}" if adds_bos else "",
+            "{%- if messages[0].role == 'system' -%}",
+            "{%- set system = messages[0].content -%}{%- set turns = messages[1:] -%}",
+            f"{{%- else -%}}{{%- set system = {_literal(system)} -%}}",
+            "{%- set turns = messages -%}{%- endif -%}",
+            f"{{{{- '{SYSTEM_MARKER}System\\n' ~ system | trim ~ '\\n' -}}}}",
+        )
+    )
+
+
+def _literal(text: str) -> str:
+    """Return a text as Jinja writes it: JSON, but characters beyond ASCII as they are.
+
+    Jinja would read JSON's two escapes of an emoji as two halves of a character.
+    """
+    return json.dumps(text, ensure_ascii=False)

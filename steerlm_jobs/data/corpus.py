@@ -118,6 +118,7 @@ def _rows(
         yield row
     found.sources[source.name] = {
         "format": reader.format().value,
+        "licence": source.licence,
         TRAIN: splits[TRAIN],
         VALIDATION: splits[VALIDATION],
         "drops": reader.drops.as_dict(),

@@ -1,11 +1,13 @@
 """What annotation makes of a conversation and its scores, and how it is summed up."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from steerlm_jobs.attributes.histogram_match import LevelStarts
 from steerlm_jobs.attributes.labels import quantise
 from steerlm_jobs.attributes.schema import Schema
+from steerlm_jobs.contract.attributes import Attribute
 from steerlm_jobs.contract.recipes import SampleFilter
 from steerlm_jobs.data.conversations import Conversation, Role, Turn
 from steerlm_jobs.evaluation.histograms import LevelCounter
@@ -22,6 +24,13 @@ class Labelling:
 
     schema: Schema
     labels: Literal["Predicted", "FillMissing"]
+    starts: Mapping[str, LevelStarts] = field(default_factory=dict)
+    """MatchHistogram: where levels start, by attribute. Where there is none, scores are rounded."""
+
+    def level(self, score: float, attribute: Attribute) -> int:
+        """Return the label of a score."""
+        starts = self.starts.get(attribute.name)
+        return quantise(score, attribute) if starts is None else starts.level(score)
 
 
 def annotated(
@@ -110,7 +119,7 @@ def summary(rows: Iterable[Conversation], num_rows: int, schema: Schema) -> dict
 
 def _annotated_turn(turn: Turn, scores: Scores, labelling: Labelling) -> Turn:
     schema = labelling.schema
-    predicted = {a.name: quantise(scores[a.name], a) for a in schema.attributes}
+    predicted = {a.name: labelling.level(scores[a.name], a) for a in schema.attributes}
     human = {name: turn.labels[name] for name in schema.names if name in turn.labels}
     known = human if labelling.labels == "FillMissing" else {}
     return replace(

@@ -3,6 +3,7 @@
 Only combinations *seen* in the annotated data: a model asked for what it never saw rambles.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,7 +76,8 @@ def best_combinations(
     wanted = [a for a in schema.attributes if a.name in set(maximise)]
     if not allowed or not wanted:
         return CombinationSet(tuple(allowed))
-    heights = [sum(to_unit(c.labels[a.name], a) for a in wanted) for c in allowed]
+    # Exactly rounded, so that equal sums are equal whatever their terms
+    heights = [math.fsum(to_unit(c.labels[a.name], a) for a in wanted) for c in allowed]
     highest = max(heights)
     best = tuple(c for c, h in zip(allowed, heights, strict=True) if h == highest)
     if all(best[0].labels[a.name] >= a.max for a in wanted):

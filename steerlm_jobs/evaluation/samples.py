@@ -9,6 +9,7 @@ from typing import Any
 from steerlm_jobs.contract.fingerprint import canonical_json, short_sha256
 from steerlm_jobs.data.conversations import Conversation, Role, Turn
 from steerlm_jobs.data.seeds import unit_interval
+from steerlm_jobs.evaluation.combinations import Combination
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,17 @@ def chosen_prompts(
     # Each place occurs once, so that two prompts are never compared
     chosen = heapq.nsmallest(max_prompts, candidates())
     return [prompt for _, _, prompt in sorted(chosen, key=lambda item: item[1])]
+
+
+def drawn_combination(
+    combinations: Sequence[Combination], prompt: Conversation, seed: int, iteration: int
+) -> Mapping[str, int]:
+    """Return the labels that a prompt's samples are asked for: each combination is as likely.
+
+    How often it was seen does not count (the paper draws uniformly from the set).
+    """
+    place = unit_interval(seed, "sample", iteration, prompt_key(prompt))
+    return combinations[int(place * len(combinations))].labels
 
 
 def kept_samples(

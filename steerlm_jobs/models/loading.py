@@ -28,7 +28,7 @@ transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # 
 ANY_DTYPE: Final = "auto"
 """The dtype that the folder's weights have."""
 _TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
-_LEGAL_FILES: Final = ("LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt", "NOTICE.md")
+_LEGAL_FILES: Final = ("LICENSE*", "NOTICE*")
 
 
 def output_layer(model: PreTrainedModel) -> nn.Linear | None:
@@ -147,9 +147,9 @@ def save_model(
 
 def copy_legal_files(source: Path, target: Path) -> None:
     """Copy licence and notice of a base model to a model made from it."""
-    for name in _LEGAL_FILES:
-        if (source / name).exists():
-            shutil.copyfile(source / name, target / name)
+    for pattern in _LEGAL_FILES:
+        for file in source.glob(pattern):
+            shutil.copyfile(file, target / file.name)
 
 
 def write_json(file: Path, value: object) -> None:

@@ -21,6 +21,7 @@ from steerlm_jobs.models.loading import (
     output_layer,
     save_model,
 )
+from steerlm_jobs.models.model_card import write_base_card
 
 ROWS_MULTIPLE: Final = 64
 """A grown embedding has a multiple of this many rows: matrix kernels like it."""
@@ -37,6 +38,7 @@ def write_marked_model(source: Path, target: Path) -> None:
     marked = mark_model(model, tokenizer)
     save_model(model, target, marked, model.dtype)
     copy_legal_files(source, target)
+    write_base_card(target, base=source)
 
 
 def mark_model(

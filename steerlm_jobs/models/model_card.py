@@ -1,10 +1,16 @@
-"""The model card, README.md of a model folder: where it comes from, how to use it, its limits."""
+"""The model card, README.md of a model folder: where it comes from, how to use it, its limits.
+
+What an evaluation found stands in the evaluation's own result and in `steerlm report`, not here.
+"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from steerlm_jobs.attributes.schema import Schema
+from steerlm_jobs.data.dataset_card import licence_lines
+from steerlm_jobs.models.licence import CARD_FILE, front_matter, licence_matter, licence_of
 
 _USE: Final = {
     "acsft": """```python
@@ -20,25 +26,47 @@ prompt = tokenizer.apply_chat_template(
 print(tokenizer.decode(model.generate(**prompt, max_new_tokens=200)[0]))
 ```""",
     "apm": """```python
+import json
+
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer
 
 backbone, tokenizer = AutoModel.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
 head = load_file(f"{{folder}}/head.safetensors")
-ids = tokenizer(conversation + "<extra_id_2>", return_tensors="pt").input_ids  # see steerlm.json
-with torch.no_grad():
-    last = backbone(ids).last_hidden_state[0, -1].float()
-scores = last @ head["weight"].T + head["bias"]  # 0..1, one of each attribute, `{name}` first
+attributes = json.load(open(f"{{folder}}/steerlm.json"))["attributes"]
+
+
+def score(messages):  # the last one is an answer; it is scored as it stands there
+    ids = tokenizer.apply_chat_template(messages, return_tensors="pt", return_dict=True).input_ids
+    with torch.no_grad():
+        last = backbone(ids).last_hidden_state[0, -1].float()  # at the marker <extra_id_2>
+    units = (last @ head["weight"].T + head["bias"]).tolist()
+    return {{a["name"]: a["min"] + u * (a["max"] - a["min"]) for a, u in zip(attributes, units)}}
+
+
+print(score([
+    {{"role": "user", "content": "Why is the sky blue?"}},
+    {{"role": "assistant", "content": "Because blue light is scattered most."}},
+]))  # {name} and the others, on their scales
 ```""",
     "generativeApm": """```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 model = AutoModelForCausalLM.from_pretrained(folder)
 tokenizer = AutoTokenizer.from_pretrained(folder)
-ids = tokenizer(conversation + "<extra_id_2>", return_tensors="pt").input_ids  # see steerlm.json
-written = model.generate(ids, max_new_tokens=100, do_sample=False)[0, ids.shape[1]:]
-labels = tokenizer.decode(written).partition("\\n")[0]  # as `{name}:{level}`, joined by commas
+
+
+def labels(messages):  # the last one is an answer; its labels are written after it
+    prompt = tokenizer.apply_chat_template(messages, return_tensors="pt", return_dict=True)
+    written = model.generate(**prompt, max_new_tokens=100, do_sample=False)[0]
+    return tokenizer.decode(written[prompt.input_ids.shape[1]:]).partition("\\n")[0]
+
+
+print(labels([
+    {{"role": "user", "content": "Why is the sky blue?"}},
+    {{"role": "assistant", "content": "Because blue light is scattered most."}},
+]))  # as `{name}:{level}`, joined by commas
 ```
 
 Attributes are written in the groups of `steerlm.json`: to read another group, write its first name
@@ -54,25 +82,35 @@ _LIMITS: Final = (
     "few training examples carried have little effect (`steerlm.json` has the counts). How well it "
     "steers was not measured here but by the run's evaluation."
 )
+_UNKNOWN: Final = "unknown: the base model's folder names none"
 
 
-def write_model_card(
-    folder: Path, kind: str, schema: Schema, sources: Sequence[str], figures: Mapping[str, str]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """What a card says beside how to use the model."""
+
+    schema: Schema
+    licences: Mapping[str, str]
+    """Of each data source it was trained on, by name; empty where it is unknown."""
+    figures: Mapping[str, str]
+    """Training and validation figures by name."""
+    limits: Sequence[str] = field(default=())
+    """What else should not be expected of it, a sentence each."""
+
+
+def write_model_card(folder: Path, kind: str, facts: CardFacts, *, base: Path) -> None:
     """Write README.md.
 
     Args:
-        folder: The model's; LICENSE and NOTICE of the base model lie in it already, if there are.
+        folder: The model's.
         kind: `apm`, `generativeApm` or `acsft`.
-        schema: Its attributes.
-        sources: Names of the data it was trained on.
-        figures: Training and validation figures by name.
+        facts: What to say.
+        base: Folder of the model that training started from: its licence holds on.
     """
-    has_licence = any(folder.glob("LICENSE*"))
-    licence = "see LICENSE" if has_licence else "unknown: the base model's folder names none"
-    first = schema.attributes[0]
-    rows = [f"| {a.name} | {a.min} to {a.max} |" for a in schema.attributes]
+    first = facts.schema.attributes[0]
+    rows = [f"| {a.name} | {a.min} to {a.max} |" for a in facts.schema.attributes]
     lines = [
+        *front_matter(licence_matter(base), "library_name: transformers"),
         f"# {_TITLES[kind]}",
         "",
         "Made by SteerLM (arXiv:2310.05344). `steerlm.json` has template, attributes and lineage.",
@@ -87,15 +125,37 @@ def write_model_card(
         "",
         _USE[kind].format(name=first.name, level=first.max),
         "",
-        "## Training",
+        "## Training data",
         "",
-        f"- Data: {', '.join(sources)} (licences: those of the sources)",
-        *(f"- {name}: {value}" for name, value in figures.items()),
+        *licence_lines(facts.licences),
         "",
-        "## Limits and licence",
+        "## Own figures of training and validation",
         "",
-        _LIMITS,
+        *(f"- {name}: {value}" for name, value in facts.figures.items()),
         "",
-        f"Licence of the base model: {licence}.",
+        "## Limits",
+        "",
+        " ".join((_LIMITS, *facts.limits)),
+        "",
+        "## Licence",
+        "",
+        f"Of the base model: {licence_of(base) or _UNKNOWN}. The sources above have their own.",
     ]
-    (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    _write(folder, lines)
+
+
+def write_base_card(folder: Path, *, base: Path) -> None:
+    """Write README.md of the marked base model: whoever trains from it learns its licence here."""
+    lines = [
+        *front_matter(licence_matter(base), "library_name: transformers"),
+        "# A base model with SteerLM's markers",
+        "",
+        "Nothing was trained: three special tokens were added, their rows are means of others.",
+        "",
+        f"Licence of the base model: {licence_of(base) or _UNKNOWN}.",
+    ]
+    _write(folder, lines)
+
+
+def _write(folder: Path, lines: Sequence[str]) -> None:
+    (folder / CARD_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")

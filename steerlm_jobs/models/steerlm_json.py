@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from steerlm_jobs.attributes.histogram_match import LevelStarts
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.attributes import Attribute
 from steerlm_jobs.contract.errors import BadConfigError
@@ -60,6 +61,22 @@ def read_schema(folder: Path) -> Schema:
     """Return the attributes of a model folder, in the order of its labels and head."""
     rows = read_steerlm_json(folder)["attributes"]
     return Schema(tuple(Attribute.model_validate(row) for row in rows))
+
+
+def read_level_starts(folder: Path) -> dict[str, LevelStarts]:
+    """Return where each level starts on an APM's scores, by attribute.
+
+    Raises:
+        BadConfigError: The folder names none: it is no APM's, or one of an older version.
+    """
+    value = read_steerlm_json(folder).get("levelStarts")
+    if value is None:
+        msg = (
+            f"{folder / FILE_NAME}: no levelStarts in it, which quantise: MatchHistogram needs;"
+            " train the attribute prediction model again"
+        )
+        raise BadConfigError(msg)
+    return {name: LevelStarts.from_json(starts) for name, starts in value.items()}
 
 
 def load_schema_file(file: Path) -> Schema:

@@ -12,6 +12,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from steerlm_jobs.models.licence import CARD_FILE
 from steerlm_jobs.models.loading import fast_tokenizer, save_model
 from steerlm_jobs.models.tiny_tokenizer import BOS, EOS, UNKNOWN, train_tokenizer
 
@@ -24,6 +25,12 @@ _SPELLED_COPIES: Final = 100
 _WIDTH, _LAYERS, _HEADS = 96, 3, 4
 MAX_POSITION: Final = 4096
 _ALWAYS_SPELLED: Final = ("System", "0123456789")
+_CARD: Final = """---
+license: other
+license_name: that of the run's own data
+---
+A model that was made from nothing but the texts of a run, for tries.
+"""
 
 OnStep = Callable[[int, int], None]
 """Called with (steps done, all steps); may raise to end early."""
@@ -53,6 +60,7 @@ def make_tiny(
     _pretrain(model, _stream(tokenizer, texts), seed, num_steps, on_step or (lambda _d, _t: None))
     fast = fast_tokenizer(tokenizer, {"unk_token": UNKNOWN, "bos_token": BOS, "eos_token": EOS})
     save_model(model, folder, fast, torch.float32)
+    (folder / CARD_FILE).write_text(_CARD, encoding="utf-8")
 
 
 def _untrained(num_tokens: int, seed: int) -> LlamaForCausalLM:

@@ -27,11 +27,18 @@ def print_answers(given: argparse.Namespace) -> None:
         for labels in asked:
             found = answer(folder, given.prompt, labels, max_new_tokens=given.max_new_tokens)
             if given.json:
-                line = {"asked": labels, "labels": dict(found.labels), "answer": found.text}
+                line = {
+                    "asked": labels,
+                    "labels": dict(found.labels),
+                    "untrained": dict(found.untrained),
+                    "answer": found.text,
+                }
                 print(json.dumps(line, ensure_ascii=False), flush=True)
             else:
                 wanted = ", ".join(f"{name}={level}" for name, level in labels.items())
-                print(f"[{wanted or 'target labels'}]\n{found.text}\n", flush=True)
+                print(f"[{wanted or 'target labels'}]\n{found.text}", flush=True)
+                few = ", ".join(f"{name}={level}" for name, level in found.untrained.items())
+                print(f"(too few training examples: {few})\n" if few else "", flush=True)
 
 
 @contextmanager

@@ -6,11 +6,13 @@ and the samples of a prompt are ranked.
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
+from steerlm_jobs.attributes.histogram_match import LevelStarts
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.config import StageConfig
 from steerlm_jobs.contract.errors import BadInputError, ExitCode
@@ -19,6 +21,12 @@ from steerlm_jobs.contract.manifest import ContentFile
 from steerlm_jobs.contract.recipes import AnnotateRecipe
 from steerlm_jobs.contract.report import Report
 from steerlm_jobs.data.conversations import Conversation
+from steerlm_jobs.data.dataset_card import (
+    carried_licences,
+    dataset_card,
+    prepared_licences,
+    write_card,
+)
 from steerlm_jobs.evaluation.annotation import (
     Labelling,
     annotated,
@@ -27,7 +35,7 @@ from steerlm_jobs.evaluation.annotation import (
     summary,
 )
 from steerlm_jobs.models.scorer import load_scorer
-from steerlm_jobs.models.steerlm_json import read_schema
+from steerlm_jobs.models.steerlm_json import read_level_starts, read_schema
 from steerlm_jobs.process.context import StageContext
 from steerlm_jobs.store.artifacts import ArtifactReader, ArtifactWriter
 from steerlm_jobs.store.chunks import ChunkStore, chunk_name, chunk_ranges
@@ -73,7 +81,8 @@ def _write_missing(
     total = len(chunk_ranges(num_rows, recipe.chunk_rows))
     context.progress.update(total=num_rows, unit="conversations", activity="annotating")
     scorer = load_scorer(_apm(context).folder())
-    labelling = Labelling(scorer.schema, recipe.labels)
+    starts = _starts(context, recipe, scorer.schema)
+    labelling = Labelling(scorer.schema, recipe.labels, starts)
     label = annotated_sample if recipe.iteration else annotated
     for place, (rows, conversations) in enumerate(_slices(_rows(context), missing)):
         context.stop.raise_if_set()
@@ -84,6 +93,19 @@ def _write_missing(
         context.progress.update(
             done=min(num_chunks * recipe.chunk_rows, num_rows), checkpoint_step=num_chunks
         )
+
+
+def _starts(
+    context: StageContext, recipe: AnnotateRecipe, schema: Schema
+) -> Mapping[str, LevelStarts]:
+    """Return where levels start; nothing where scores are rounded."""
+    if recipe.quantise == "Round":
+        return {}
+    starts = read_level_starts(_apm(context).folder())
+    missing = [name for name in schema.names if name not in starts]
+    if missing:
+        context.notes.add(f"{', '.join(missing)}: no label to match, so scores are rounded")
+    return starts
 
 
 def _sealed(
@@ -101,8 +123,10 @@ def _sealed(
         sums = summary(answers, num_rows, schema)
     else:
         sums, extra = summary(annotated_rows, num_rows, schema), chunks.content_files()
-    text = json.dumps(sums, indent=1, sort_keys=True)
+    licences = _licences(context)
+    text = json.dumps({**sums, "licences": licences}, indent=1, sort_keys=True)
     (writer.content / "summary.json").write_text(f"{text}\n", encoding="utf-8")
+    _write_card(writer.content, recipe, sums, licences)
     _note(context, sums["conversations"], sums["droppedTooLong"], sums["trainLevelCounts"])
     digest = writer.commit(extra=extra).digest
     metrics = {name: str(sums[name]) for name in ("conversations", "assistantTurns", "kept")}
@@ -112,6 +136,29 @@ def _sealed(
         digest=digest,
         metrics=metrics,
     )
+
+
+def _licences(context: StageContext) -> dict[str, str]:
+    samples = context.config.inputs_of(StageKind.SAMPLE)
+    if samples:
+        return carried_licences(ArtifactReader.open(samples[-1], context.scratch))
+    (prepared,) = context.config.inputs_of(StageKind.PREPARE)
+    return prepared_licences(ArtifactReader.open(prepared, context.scratch))
+
+
+def _write_card(
+    folder: Path, recipe: AnnotateRecipe, sums: Mapping[str, Any], licences: Mapping[str, str]
+) -> None:
+    title, what = (
+        (
+            "Ranked samples",
+            "Answers of a model to training prompts, labelled and ranked by another.",
+        )
+        if recipe.iteration
+        else ("Annotated conversations", "Every answer has labels that a model predicted.")
+    )
+    counts = {name: value for name, value in sums.items() if isinstance(value, int)}
+    write_card(folder, dataset_card(title, what, licences, counts))
 
 
 def _ranked(

@@ -19,6 +19,7 @@ from steerlm_jobs.contract.recipes import EvaluateRecipe, PrepareRecipe
 from steerlm_jobs.contract.report import PrepareFindings, Report
 from steerlm_jobs.data.conversations import Conversation
 from steerlm_jobs.data.corpus import LABELLED, UNLABELLED, Found, file_name, write_corpus
+from steerlm_jobs.data.dataset_card import dataset_card, write_card
 from steerlm_jobs.data.digests import RootDigests
 from steerlm_jobs.data.evaluation_prompts import (
     EvaluationPrompts,
@@ -123,6 +124,7 @@ def _prepare(
         drop_other_labels(writer.content, schema)
     prompts = _evaluation_prompts(context, recipe, roots, found, writer.content)
     _write_tables(writer.content, schema, found, prompts)
+    _write_card(context, recipe, found, writer.content)
     _base_model(context, recipe, model, writer.content)
     return writer.commit().digest
 
@@ -182,10 +184,29 @@ def _write_tables(folder: Path, schema: Schema, found: Found, prompts: Evaluatio
     write_json(folder / "template.json", TEMPLATE)
 
 
+def _write_card(context: StageContext, recipe: PrepareRecipe, found: Found, folder: Path) -> None:
+    """Write the dataset card; an unknown licence is said now, before anything is made from it."""
+    licences = {s.name: s.licence for s in (*recipe.labelled, *recipe.unlabelled)}
+    unknown = [name for name, licence in licences.items() if not licence]
+    if unknown:
+        context.notes.add(
+            f"licence unknown: {', '.join(unknown)}; give it as spec.data.*.licence, it goes into"
+            " the cards of all that is made from them"
+        )
+    counts = {
+        f"{part}, {split} split": found.rows[part, split]
+        for part in (LABELLED, UNLABELLED)
+        for split in (TRAIN, VALIDATION)
+    }
+    what = "Conversations with people's labels, and others without, read, checked and split."
+    write_card(folder, dataset_card("Conversations for SteerLM", what, licences, counts))
+
+
 def _base_model(
     context: StageContext, recipe: PrepareRecipe, model: Path | None, content: Path
 ) -> None:
     """Write the marked base model: all later stages start from these bytes."""
+    from steerlm_jobs.models.licence import licence_of
     from steerlm_jobs.models.marking import write_marked_model
 
     tiny = context.scratch / "tiny"
@@ -194,6 +215,11 @@ def _base_model(
     context.stop.raise_if_set()
     context.progress.update(activity="marking the base model")
     write_marked_model(model or tiny, content / "base_model")
+    if model is not None and not licence_of(model):
+        context.notes.add(
+            "licence unknown: that of the base model; its folder has no LICENSE, and no README.md"
+            " that names one"
+        )
     shutil.rmtree(tiny, ignore_errors=True)
 
 

@@ -11,7 +11,8 @@ from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.contract.recipes import SampleRecipe
 from steerlm_jobs.contract.report import Report
 from steerlm_jobs.data.conversations import Conversation
-from steerlm_jobs.data.seeds import derived_seed, unit_interval
+from steerlm_jobs.data.dataset_card import carried_licences, dataset_card, write_card
+from steerlm_jobs.data.seeds import derived_seed
 from steerlm_jobs.evaluation.combinations import (
     Combination,
     CombinationSet,
@@ -22,6 +23,7 @@ from steerlm_jobs.evaluation.samples import (
     DropRule,
     SampledAnswer,
     chosen_prompts,
+    drawn_combination,
     kept_samples,
     prompt_key,
 )
@@ -117,8 +119,7 @@ def _answered(
     drawn, requests = [], []
     for prompt in prompts:
         names = ("sample", recipe.iteration, prompt_key(prompt))
-        place = int(unit_interval(recipe.seed, *names) * len(combinations))
-        drawn.append(combinations[place].labels)
+        drawn.append(drawn_combination(combinations, prompt, recipe.seed, recipe.iteration))
         requests += [
             Request(prompt, drawn[-1], derived_seed(recipe.seed, *names, number))
             for number in range(recipe.samples_per_prompt)
@@ -155,7 +156,10 @@ def _sealed(
     write_jsonl(writer.content / chunk_name(0), (s.to_json() for s in samples))
     _write_json(writer, "combinations.json", _set_json(combinations))
     sums = {name: counts[name] for name in ("prompts", "promptsTooLong", "asked", *_DROPS, "kept")}
-    _write_json(writer, "summary.json", sums)
+    licences = carried_licences(_annotated_reader(context))
+    _write_json(writer, "summary.json", {**sums, "licences": licences})
+    what = "Answers of a model to training prompts under the best labels seen in the data."
+    write_card(writer.content, dataset_card("Samples", what, licences, sums))
     return Report(
         exit_code=ExitCode.OK,
         fingerprint=context.config.fingerprint,
@@ -198,9 +202,12 @@ def _write_json(writer: ArtifactWriter, name: str, value: object) -> None:
 
 def _annotated(context: StageContext) -> Iterator[Conversation]:
     """Yield the annotated originals."""
+    return map(Conversation.from_json, _annotated_reader(context).rows("chunks/"))
+
+
+def _annotated_reader(context: StageContext) -> ArtifactReader:
     source = context.config.inputs_of(StageKind.ANNOTATE)[0]
-    reader = ArtifactReader.open(source, context.scratch)
-    return map(Conversation.from_json, reader.rows("chunks/"))
+    return ArtifactReader.open(source, context.scratch)
 
 
 def _model(context: StageContext) -> ArtifactReader:

@@ -4,7 +4,8 @@ From the base model, never from the APM; in a bootstrap iteration on samples mix
 from the base or the model before. Best weights by validation loss.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
@@ -19,6 +20,7 @@ from steerlm_jobs.contract.recipes import TrainAcsftRecipe
 from steerlm_jobs.contract.report import Report
 from steerlm_jobs.data.chat_template import chat_template
 from steerlm_jobs.data.conversations import Conversation
+from steerlm_jobs.data.dataset_card import prepared_licences
 from steerlm_jobs.data.tokens import ChatTokenizer
 from steerlm_jobs.models.loading import (
     best_device,
@@ -28,7 +30,7 @@ from steerlm_jobs.models.loading import (
     save_model,
 )
 from steerlm_jobs.models.lora import add_adapters, merged, save_adapter, trained_parameters
-from steerlm_jobs.models.model_card import write_model_card
+from steerlm_jobs.models.model_card import CardFacts, write_model_card
 from steerlm_jobs.models.steerlm_json import load_schema_file, write_steerlm_json
 from steerlm_jobs.models.target_logits import TargetLogits
 from steerlm_jobs.process.context import StageContext
@@ -63,6 +65,8 @@ class _Inputs:
     schema: Schema
     training_rows: AcsftRows
     validation_rows: AcsftRows
+    licences: Mapping[str, str]
+    """Of each data source."""
 
 
 def run(context: StageContext) -> Report:
@@ -90,9 +94,18 @@ def run(context: StageContext) -> Report:
     objective = AcsftObjective(model)
     trained = run_training(data, steps, training, recipe.seed, objective, engine, context, curves)
     _write_model(writer.content, model, inputs, recipe, context)
-    write_training(writer.content, data, trained, dropped=inputs.training_rows.dropped)
+    mixture = dict(sorted(Counter(example.source for example in data.training).items()))
+    dropped = inputs.training_rows.dropped
+    write_training(writer.content, data, trained, dropped=dropped, mixture=mixture)
     metrics = {**trained.metrics, "examples": str(len(data.training))}
-    write_model_card(writer.content, "acsft", inputs.schema, data.sources, metrics)
+    if recipe.iteration:
+        metrics |= {SAMPLES: str(mixture[SAMPLES])}
+        metrics |= {"originals": str(len(data.training) - mixture[SAMPLES])}
+    epochs = trained.effective_epochs
+    metrics |= {f"effectiveEpochs/{name}": f"{seen:g}" for name, seen in epochs.items()}
+    write_model_card(
+        writer.content, "acsft", _card(inputs, recipe, data.sources, metrics), base=inputs.start
+    )
     sealed = writer.commit()
     return Report(
         exit_code=ExitCode.OK,
@@ -130,7 +143,8 @@ def _inputs(context: StageContext, recipe: TrainAcsftRecipe) -> _Inputs:
         )
     if not validation_rows.examples:
         context.notes.add("the validation split is empty: the last weights are kept")
-    return _Inputs(start, tokenizer, schema, training_rows, validation_rows)
+    licences = prepared_licences(prepared_reader)
+    return _Inputs(start, tokenizer, schema, training_rows, validation_rows, licences)
 
 
 def _rows(
@@ -218,6 +232,28 @@ def _write_model(
     _write_description(folder, inputs, recipe, context, system)
 
 
+def _card(
+    inputs: _Inputs, recipe: TrainAcsftRecipe, sources: Sequence[str], figures: Mapping[str, str]
+) -> CardFacts:
+    """Return what the model card says; `SAMPLES` are no source with a licence of its own."""
+    licences = {**inputs.licences, SAMPLES: "that of the sources: a model's answers to them"}
+    untrained = _untrained_levels(inputs, recipe)
+    limits = (f"Not trained, having fewer than {recipe.min_level_examples} examples: {untrained}.",)
+    return CardFacts(
+        inputs.schema,
+        {name: licences[name] for name in sources},
+        figures,
+        limits if untrained else (),
+    )
+
+
+def _untrained_levels(inputs: _Inputs, recipe: TrainAcsftRecipe) -> str:
+    """Return `humor 3, 4; quality 0`: what too few training examples carried."""
+    counts = level_counts(inputs.training_rows.levels, inputs.schema)
+    untrained = untrained_levels(counts, recipe.min_level_examples)
+    return "; ".join(f"{n} {', '.join(map(str, ls))}" for n, ls in untrained.items())
+
+
 def _write_description(
     folder: Path,
     inputs: _Inputs,
@@ -228,10 +264,9 @@ def _write_description(
     counts = level_counts(inputs.training_rows.levels, inputs.schema)
     untrained = untrained_levels(counts, recipe.min_level_examples)
     if untrained:
-        named = "; ".join(f"{n} {', '.join(map(str, ls))}" for n, ls in untrained.items())
         context.notes.add(
             f"levels with fewer than {recipe.min_level_examples} training examples are not "
-            f"trained: {named}"
+            f"trained: {_untrained_levels(inputs, recipe)}"
         )
     write_steerlm_json(
         folder,

@@ -4,13 +4,16 @@ Base model -> regression head or writer of label text (`train.apm_form`), traine
 answer; best weights by validation loss.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic
 
 from torch import Tensor
 
+from steerlm_jobs.attributes.histogram_match import level_starts
+from steerlm_jobs.attributes.labels import from_unit, quantise
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.errors import ExitCode
 from steerlm_jobs.contract.evaluation import ApmFigures
@@ -18,13 +21,14 @@ from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.contract.recipes import TrainApmRecipe
 from steerlm_jobs.contract.report import Report
 from steerlm_jobs.data.conversations import Conversation
+from steerlm_jobs.data.dataset_card import prepared_licences
 from steerlm_jobs.data.tokens import ChatTokenizer
 from steerlm_jobs.models.loading import copy_legal_files
-from steerlm_jobs.models.model_card import write_model_card
+from steerlm_jobs.models.model_card import CardFacts, write_model_card
 from steerlm_jobs.models.steerlm_json import load_schema_file, write_steerlm_json
 from steerlm_jobs.process.context import StageContext
 from steerlm_jobs.store.artifacts import ArtifactReader, ArtifactWriter
-from steerlm_jobs.train.apm_data import ApmRows, L, mean_labels
+from steerlm_jobs.train.apm_data import ApmRows, L, mean_labels, reference_rows
 from steerlm_jobs.train.apm_figures import attribute_figures
 from steerlm_jobs.train.apm_form import ApmForm, ApmStart, LiveApm
 from steerlm_jobs.train.engine import PlainEngine
@@ -39,6 +43,8 @@ class _Inputs(Generic[L]):
     start: ApmStart
     training_rows: ApmRows[L]
     validation_rows: ApmRows[L]
+    licences: Mapping[str, str]
+    """Of each data source."""
 
 
 def run(context: StageContext) -> Report:
@@ -72,12 +78,17 @@ def _sealed(context: StageContext, recipe: TrainApmRecipe, form: ApmForm[L]) -> 
     )
     means_A = mean_labels(data.training, len(schema.names))
     figures = _figures(apm.scored(data.validation, trained.layout, engine), schema, means_A)
-    _write_model(writer.content, apm, inputs.start, context)
+    reference = apm.scored(reference_rows(data.training, recipe.seed), trained.layout, engine)
+    starts = _level_starts(reference, schema)
+    _write_model(writer.content, apm, inputs.start, context, starts)
     written = {name: f.model_dump(mode="json", by_alias=True) for name, f in figures.items()}
     dropped = inputs.training_rows.dropped
     write_training(writer.content, data, trained, dropped=dropped, figures=written)
     metrics = {**trained.metrics, **_pearsons(figures)}
-    write_model_card(writer.content, form.card, schema, data.sources, metrics)
+    licences = {name: inputs.licences[name] for name in data.sources}
+    told = {**trained.metrics, **{name: _told(figure) for name, figure in figures.items()}}
+    card = CardFacts(schema, licences, told)
+    write_model_card(writer.content, form.card, card, base=inputs.start.base)
     sealed = writer.commit()
     return Report(
         exit_code=ExitCode.OK,
@@ -114,8 +125,10 @@ def _inputs(context: StageContext, recipe: TrainApmRecipe, form: ApmForm[L]) -> 
         )
     if not validation_rows.examples:
         context.notes.add("no labelled answer in the validation split: the last weights are kept")
-    start = ApmStart(base, tokenizer, schema, recipe.training, recipe.seed)
-    return _Inputs(start, training_rows, validation_rows)
+    systems = Counter(c.system for c in _conversations(reader, "train"))
+    system = systems.most_common(1)[0][0] if systems else ""
+    start = ApmStart(base, tokenizer, schema, recipe.training, recipe.seed, system)
+    return _Inputs(start, training_rows, validation_rows, prepared_licences(reader))
 
 
 def _conversations(reader: ArtifactReader, split: str) -> Iterator[Conversation]:
@@ -128,23 +141,55 @@ def _figures(
     """Return the figures of the best weights on the validation rows."""
     figures = {}
     for place, attribute in enumerate(schema.attributes):
-        known = [
-            (scores[place], float(e.labels_A[place])) for e, scores in scored if e.known_A[place]
-        ]
+        scores, labels = _known(scored, place)
         figures[attribute.name] = attribute_figures(
-            [score for score, _label in known],
-            [label for _score, label in known],
-            float(means_A[place]),
-            attribute,
+            scores, labels, float(means_A[place]), attribute
         )
     return figures
 
 
-def _write_model(folder: Path, apm: LiveApm[L], start: ApmStart, context: StageContext) -> None:
+def _level_starts(scored: Sequence[tuple[L, list[float]]], schema: Schema) -> dict[str, object]:
+    """Return where `quantise: MatchHistogram` lets each level start, by attribute, as JSON."""
+    starts: dict[str, object] = {}
+    for place, attribute in enumerate(schema.attributes):
+        scores, labels = _known(scored, place)
+        if scores:
+            levels = (quantise(from_unit(label, attribute), attribute) for label in labels)
+            on_scale = [from_unit(score, attribute) for score in scores]
+            starts[attribute.name] = level_starts(on_scale, levels).to_json()
+    return starts
+
+
+def _known(scored: Sequence[tuple[L, list[float]]], place: int) -> tuple[list[float], list[float]]:
+    """Return scores and labels, 0..1, of one attribute where a person labelled it."""
+    known = [(scores[place], float(e.labels_A[place])) for e, scores in scored if e.known_A[place]]
+    return [score for score, _label in known], [label for _score, label in known]
+
+
+def _write_model(
+    folder: Path,
+    apm: LiveApm[L],
+    start: ApmStart,
+    context: StageContext,
+    starts: Mapping[str, object],
+) -> None:
     context.progress.update(activity="saving")
     more = apm.save(folder)
     copy_legal_files(start.base, folder)
-    write_steerlm_json(folder, "apm", start.schema, context.config.input_refs, **more)
+    refs = context.config.input_refs
+    write_steerlm_json(folder, "apm", start.schema, refs, levelStarts=starts, **more)
+
+
+def _told(figure: ApmFigures) -> str:
+    """Return the figures of one attribute on held-out labels, as the card has them."""
+    if figure.mae.value is None:
+        return "no held-out label"
+    r = "-" if figure.pearson.value is None else f"{figure.pearson.value:.2f}"
+    return (
+        f"r {r}, mean absolute error {figure.mae.value:.2f} (always the mean: "
+        f"{figure.constant_mean_mae:.2f}), {figure.num_labels} held-out labels, "
+        f"{figure.num_distinct_levels} distinct levels predicted"
+    )
 
 
 def _pearsons(figures: dict[str, ApmFigures]) -> dict[str, str]:

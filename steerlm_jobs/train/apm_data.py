@@ -1,8 +1,8 @@
 """Rows of the APM: a conversation up to a labelled answer, with what people said of the answer."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -10,9 +10,13 @@ from torch import Tensor
 from steerlm_jobs.attributes.labels import to_unit
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.data.conversations import Conversation, Role
+from steerlm_jobs.data.seeds import seeded_order
 from steerlm_jobs.data.tokens import ChatTokenizer
 from steerlm_jobs.train.batches import Example
 from steerlm_jobs.train.objectives import ApmExample
+
+REFERENCE_ROWS: Final = 4096
+"""So many place the start of a level that 1 % have to within a sixth of it."""
 
 
 class LabelledExample(Example, Protocol):
@@ -113,6 +117,12 @@ def mean_labels(examples: Iterable[LabelledExample], num_attributes: int) -> Ten
         sums_A += torch.where(example.known_A, example.labels_A, 0.0)
         counts_A += example.known_A
     return torch.where(counts_A > 0, sums_A / counts_A.clamp(min=1), 0.5)
+
+
+def reference_rows(examples: Sequence[L], seed: int) -> list[L]:
+    """Return a seeded choice of training rows on which scores and labels are compared."""
+    chosen = seeded_order(len(examples), seed, "reference")[:REFERENCE_ROWS]
+    return [examples[place] for place in sorted(chosen)]
 
 
 def _labelled_answers(

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Generic, Protocol
 
 import torch
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.recipes import Training
+from steerlm_jobs.data.chat_template import scoring_chat_template
 from steerlm_jobs.data.conversations import Conversation
 from steerlm_jobs.data.tokens import ChatTokenizer
+from steerlm_jobs.models.loading import load_tokenizer
 from steerlm_jobs.models.lora import add_adapters, merged, save_adapter, trained_parameters
 from steerlm_jobs.train.apm_data import ApmRows, L
 from steerlm_jobs.train.batches import Layout
@@ -29,6 +31,17 @@ class ApmStart:
     schema: Schema
     training: Training
     seed: int
+    system: str
+    """System prompt of conversations that bring none."""
+
+    @property
+    def stored_tokenizer(self) -> PreTrainedTokenizerFast:
+        """The base's tokenizer; its chat template ends where the score is read."""
+        tokenizer = load_tokenizer(self.base)
+        tokenizer.chat_template = scoring_chat_template(
+            system=self.system, adds_bos=bool(self.tokenizer.bos_ids)
+        )
+        return tokenizer
 
     @property
     def marker_ids(self) -> list[int]:

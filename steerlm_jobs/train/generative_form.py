@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from steerlm_jobs.models.generative_apm import GENERATIVE, GenerativeApm
-from steerlm_jobs.models.loading import best_device, load_causal_lm, load_tokenizer, save_model
+from steerlm_jobs.models.loading import best_device, load_causal_lm, save_model
 from steerlm_jobs.models.lora import trained_parameters
 from steerlm_jobs.models.target_logits import TargetLogits
 from steerlm_jobs.train.apm_form import ApmForm, ApmStart, with_adapters, without_adapters
@@ -69,7 +69,7 @@ class GenerativeTraining:
         """Write the model; its form and groups go into `steerlm.json`."""
         base = self._start.base
         model = without_adapters(self.objective.module.model, self._start, load_causal_lm, folder)
-        save_model(model, folder, load_tokenizer(base), stored_dtype(base))
+        save_model(model, folder, self._start.stored_tokenizer, stored_dtype(base))
         return {"form": GENERATIVE, "groups": self._groups}
 
 

@@ -7,7 +7,7 @@ from typing import Final
 import torch
 
 from steerlm_jobs.models.apm import Apm, save_head
-from steerlm_jobs.models.loading import best_device, load_backbone, load_tokenizer, save_model
+from steerlm_jobs.models.loading import best_device, load_backbone, save_model
 from steerlm_jobs.models.lora import trained_parameters
 from steerlm_jobs.train.apm_data import apm_rows, mean_labels
 from steerlm_jobs.train.apm_form import ApmForm, ApmStart, with_adapters, without_adapters
@@ -55,7 +55,7 @@ class RegressionTraining:
         """Write backbone and head."""
         base = self._start.base
         backbone = without_adapters(self._apm.backbone, self._start, load_backbone, folder)
-        save_model(backbone, folder, load_tokenizer(base), stored_dtype(base))
+        save_model(backbone, folder, self._start.stored_tokenizer, stored_dtype(base))
         save_head(self._apm.head, folder)
         return {}
 

@@ -47,8 +47,9 @@ def others(value: Any) -> list[Any]:
         objects = {"endpointUrl": "http://judge", "model": "j"}
         return [1, 0.5, "x", "Words", ["x"], [{"fromName": "x", "to": "y"}], objects]
     words = ("Lora", "Constant", "Fp32", "Disabled", "Quality", "Chosen", "Both", "Quantile")
-    more = ("FillMissing", "Predicted", "Base", "Prompts", "Questions", f"{value}x")
-    return [word for word in (*words, *more) if word != value]
+    more = ("FillMissing", "Predicted", "MatchHistogram", "Base", "Prompts", "Questions")
+    words = (*words, *more, f"{value}x")
+    return [word for word in words if word != value]
 
 
 def changed(recipe: Recipe, path: tuple[Any, ...]) -> Recipe | None:

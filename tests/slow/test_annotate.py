@@ -1,9 +1,15 @@
 import json
 from collections import Counter
+from functools import partial
 
 import pytest
 
-from steerlm_jobs.contract.errors import BadInputError, ExitCode, InterruptedStageError
+from steerlm_jobs.contract.errors import (
+    BadConfigError,
+    BadInputError,
+    ExitCode,
+    InterruptedStageError,
+)
 from steerlm_jobs.contract.recipes import AnnotateRecipe, SampleFilter
 from steerlm_jobs.data.conversations import Conversation, Role
 from steerlm_jobs.stages import annotate
@@ -24,6 +30,13 @@ ROWS = [
     a_conversation("lv", "Q?", "Never.", labels=[{"humor": 2}], split="validation"),
     a_conversation("uv", "Q?", "Ever.", source="unlabelled", split="validation"),
 ]
+
+
+STARTS = {
+    "quality": {"levels": [0, 4], "starts": [2.0]},
+    "humor": {"levels": [1], "starts": []},
+}
+"""Of `MatchHistogram`: levels that rounding would not give."""
 
 
 def a_run(folder, recipe=None, rows=ROWS, apm=TinyRun.apm, **execution):
@@ -59,6 +72,8 @@ def test_every_answer_of_all_splits_is_labelled_in_the_order_of_prepare(tmp_path
     ]
     summary = json.loads(content(source, "summary.json").read_text())
     assert (summary["conversations"], summary["assistantTurns"]) == (11, 15)
+    assert summary["licences"] == {"labelled": "MIT", "unlabelled": ""}
+    assert "- unlabelled: licence unknown\n" in content(source, "README.md").read_text()
     assert summary["histograms"]["human"]["quality"] == dict.fromkeys("01234", 1)
     labels = Counter(str(t.labels["humor"]) for t in turns)
     assert summary["histograms"]["labels"]["humor"] == {k: labels[k] for k in "012"}
@@ -68,6 +83,31 @@ def test_fill_missing_keeps_people_s_labels(tmp_path):
     recipe = AnnotateRecipe(chunk_rows=3, max_length_tokens=200, labels="FillMissing")
     _, rows = annotated(*a_run(tmp_path, recipe))
     assert [answers(c)[0].labels["quality"] for c in rows[:5]] == list(range(5))
+
+
+def test_match_histogram_gives_the_levels_that_people_gave_in_any_chunks(tmp_path):
+    labels = []
+    for chunk_rows in (3, 99):
+        recipe = AnnotateRecipe(
+            chunk_rows=chunk_rows, max_length_tokens=200, quantise="MatchHistogram"
+        )
+        place = tmp_path / str(chunk_rows)
+        apm = partial(TinyRun.apm, levelStarts=STARTS)
+        _, rows = annotated(*a_run(place, recipe, apm=apm))
+        turns = [turn for c in rows for turn in answers(c)]
+        labels.append([dict(t.labels) for t in turns])
+        assert labels[-1] == [
+            {"quality": 4 * (t.scores["quality"] >= 2), "humor": 1} for t in turns
+        ]
+    assert labels[0] == labels[1]
+    assert {of_turn["quality"] for of_turn in labels[0]} == {0, 4}
+
+
+def test_match_histogram_needs_an_apm_that_knows_where_levels_start(tmp_path):
+    recipe = AnnotateRecipe(max_length_tokens=200, quantise="MatchHistogram")
+    run, config = a_run(tmp_path, recipe)
+    with pytest.raises(BadConfigError, match="train the attribute prediction model again"):
+        annotate.run(run.context(config))
 
 
 @APMS
@@ -137,6 +177,9 @@ def test_samples_get_predicted_labels_and_are_ranked_and_filtered_within_their_p
         assert [c.rank_sum for c in group] == sorted((c.rank_sum for c in group), reverse=True)
     summary = json.loads(content(source, "summary.json").read_text())
     assert (summary["conversations"], summary["kept"], summary["assistantTurns"]) == (9, 6, 9)
+    assert (
+        content(source, "README.md").read_text().startswith("---\ntags: [steerlm]\n---\n# Ranked")
+    )
 
 
 def test_without_rank_weights_a_note_says_that_nothing_was_ranked(tmp_path):

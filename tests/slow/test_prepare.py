@@ -19,6 +19,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "examples/data"
 FILES = {
+    "README.md",
     "schema.json",
     "template.json",
     "statistics.json",
@@ -62,7 +63,7 @@ def a_config(folder: Path, base_model: Path, **execution: Any) -> StageConfig:
                 *(Attribute(name=name) for name in names),
                 Attribute(name="wit", optional=True),
             ),
-            labelled=(Source(name="oasst"), Source(name="hs")),
+            labelled=(Source(name="oasst", licence="Apache-2.0"), Source(name="hs")),
             unlabelled=(Source(name="hh", max_conversations=300),),
             min_labels=100,
         ),
@@ -114,6 +115,11 @@ def test_prepare_writes_all_once_and_the_same_elsewhere(tmp_path, base_model):
         "verbosity",
     ]
     assert any(note.startswith("attribute wit is left out: 0 labels") for note in first.notes)
+    assert any(note.startswith("licence unknown: hs, hh; give it as") for note in first.notes)
+    card = (content / "README.md").read_text()
+    assert "- oasst: licence Apache-2.0\n- hs: licence unknown\n" in card
+    assert "- labelled, train split: " in card
+    assert "license_name: that of the run" in (content / "base_model/README.md").read_text()
 
     again, lines = run_program(tmp_path / "a", a_config(tmp_path / "a", base_model))
     assert (again.digest, again.is_cached, lines[-1]) == (first.digest, True, "False")

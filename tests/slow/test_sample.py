@@ -7,7 +7,7 @@ from steerlm_jobs.contract.recipes import AnnotateRecipe, SampleRecipe
 from steerlm_jobs.data.conversations import Conversation
 from steerlm_jobs.stages import sample
 from steerlm_jobs.store.artifacts import ArtifactReader, ArtifactWriter
-from steerlm_jobs.store.jsonl import write_jsonl
+from steerlm_jobs.store.jsonl import write_json, write_jsonl
 from tests.slow.tiny_run import StopAfter, TinyRun, a_conversation, content, with_labels
 
 pytestmark = pytest.mark.slow
@@ -43,6 +43,7 @@ def a_run(folder, rows=ROWS, **fields):
     config = run.config("annotate", AnnotateRecipe())
     writer = ArtifactWriter(config, folder / "scratch" / "annotate")
     write_jsonl(writer.content / "chunks/000000000.jsonl.zst", (c.to_json() for c in rows))
+    write_json(writer.content / "summary.json", {"licences": {"labelled": "MIT"}})
     originals = run.as_input(config, writer.commit().digest)
     return run, run.config("sample-1", a_recipe(**fields), (originals, run.acsft()))
 
@@ -72,6 +73,8 @@ def test_the_summary_accounts_for_every_sample_asked_for(tmp_path):
     drops = counts["unfinished"] + counts["empty"] + counts["duplicates"]
     assert drops == 21 - len(samples)
     assert counts["unfinished"] > 0
+    assert counts["licences"] == {"labelled": "MIT"}
+    assert "- labelled: licence MIT\n" in content(source, "README.md").read_text()
 
 
 def test_stopped_anywhere_and_resumed_the_result_is_that_of_an_undisturbed_run(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 
 import pytest
 import torch
@@ -10,14 +11,14 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from steerlm_jobs.contract.config import StageInput
 from steerlm_jobs.contract.errors import BadConfigError, DivergedError, InterruptedStageError
-from steerlm_jobs.data.template import render_text, scoring_segments
 from steerlm_jobs.models.apm import load_apm, score_conversations
 from steerlm_jobs.models.marking import row_parameters
 from steerlm_jobs.models.scorer import load_scorer
+from steerlm_jobs.models.steerlm_json import read_level_starts
 from steerlm_jobs.stages import train_acsft, train_apm
 from steerlm_jobs.train.loop import _Run
 from tests.slow.train_world import TrainWorld, conversations
-from tests.unit.template.builders import THREE_TURNS
+from tests.unit.template.builders import THREE_TURNS, messages_of
 
 pytestmark = pytest.mark.slow
 APMS = ["apm", "generative_apm"]
@@ -59,6 +60,19 @@ def test_apm_learns_labels_that_the_answers_show(world, kind, training):
     assert figures["quality"]["pearson"]["value"] > 0.8
     assert figures["quality"]["mae"]["value"] < figures["quality"]["constantMeanMae"]
     assert report.metrics["steps"] == "160"
+
+
+def test_an_apm_knows_where_levels_start_so_that_its_scores_get_peoples_histogram(world):
+    sealed = run(world, *world.apm())[0]
+    folder = world.content(sealed)
+    starts = read_level_starts(folder)
+    apm, tokenizer, schema = load_apm(folder)
+    rows = conversations(60, "train")
+    scores = [s[0] for s in score_conversations(apm, tokenizer, schema, rows, 128)]
+    for name in schema.names:
+        given = Counter(starts[name].level(score[name]) for score in scores)
+        people = Counter(c.turns[1].labels[name] for c in rows)
+        assert sum((given - people).values()) <= 2, name  # batches differ in their last digits
 
 
 @METHODS
@@ -154,10 +168,32 @@ def test_an_iteration_starts_from_the_previous_model_on_kept_samples_and_origina
     assert report.metrics["examples"] == "38"
     value = json.loads((world.content(sealed) / "training.json").read_text())
     assert value["effectiveEpochs"] == {"s": 2.0, "samples": 2.0}
+    assert value["mixture"] == {"s": 19, "samples": 19}
+    assert (report.metrics["samples"], report.metrics["originals"]) == ("19", "19")
+    assert set(json.loads((world.content(sealed) / "steerlm.json").read_text())["lineage"]) == {
+        "prepare", "annotate", "annotate-1", "train-acsft"
+    }  # fmt: skip
     start = AutoModelForCausalLM.from_pretrained(world.content(previous))
     end = AutoModelForCausalLM.from_pretrained(world.content(sealed))
     moved = (row_parameters(start)[0] - row_parameters(end)[0]).abs().max()
     assert 0 < moved < 0.2
+
+
+def test_an_iteration_may_start_from_the_base_model_anew(world):
+    stage, recipe, inputs = world.iteration(world.prepared)
+    training = recipe.training.model_copy(update={"learning_rate": 1e-9})
+    recipe = recipe.model_copy(update={"init_from": "Base", "training": training})
+    sealed, _ = run(world, stage, recipe, inputs[:-1])
+    start = AutoModelForCausalLM.from_pretrained(world.content(world.prepared) / "base_model")
+    end = AutoModelForCausalLM.from_pretrained(world.content(sealed))
+    torch.testing.assert_close(row_parameters(start)[0], row_parameters(end)[0])
+
+
+def test_a_source_of_weight_two_is_seen_twice_in_an_epoch(world):
+    stage, recipe, inputs = world.acsft(epochs=1)
+    sealed, _ = run(world, stage, recipe.model_copy(update={"source_weights": {"s": 2}}), inputs)
+    value = json.loads((world.content(sealed) / "training.json").read_text())
+    assert (value["mixture"], value["effectiveEpochs"]) == ({"s": 60}, {"s": 2.0})
 
 
 @METHODS
@@ -189,30 +225,13 @@ def test_a_learning_rate_that_explodes_is_divergence_with_exit_code_12(tmp_path,
     assert caught.value.exit_code == 12
 
 
-def test_the_snippet_of_the_apms_card_scores_as_we_do(world):
-    """The snippet is executed as it stands there."""
-    folder = world.content(run(world, *world.apm())[0])
-    card = (folder / "README.md").read_text()
-    apm, tokenizer, schema = load_apm(folder)
-    conversation = render_text(scoring_segments(THREE_TURNS, 5)).removesuffix("<extra_id_2>")
-    names = {"folder": str(folder), "conversation": conversation}
-    exec(card.split("```python\n")[1].split("```")[0], names)  # noqa: S102  # our own card
-    ours = score_conversations(apm, tokenizer, schema, [THREE_TURNS], 128)[0][2]
-    theirs = [
-        a.min + v * (a.max - a.min)
-        for a, v in zip(schema.attributes, names["scores"].tolist(), strict=True)
-    ]
-    assert list(ours.values()) == pytest.approx(theirs, abs=1e-4)
-
-
 def test_the_snippet_of_a_generative_apms_card_writes_labels(world):
     folder = world.content(run(world, *world.generative_apm(epochs=20))[0])
     card = (folder / "README.md").read_text()
-    judged = conversations(1, "validation")[0]
-    conversation = render_text(scoring_segments(judged, 1)).removesuffix("<extra_id_2>")
-    names = {"folder": str(folder), "conversation": conversation}
+    names = {"folder": str(folder)}
     exec(card.split("```python\n")[1].split("```")[0], names)  # noqa: S102  # our own card
-    assert re.fullmatch(r"quality:[0-4],humor:(-1|[0-9])", names["labels"])
+    judged = messages_of(conversations(1, "validation")[0])
+    assert re.fullmatch(r"quality:[0-4],humor:(-1|[0-9])", names["labels"](judged))
     assert str(folder) not in card
 
 

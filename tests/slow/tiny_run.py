@@ -90,11 +90,16 @@ class TinyRun:
         write_jsonl(writer.content / "evaluation_prompts.jsonl", asked)
         _json(writer.content / "schema.json", SCHEMA.to_json())
         histogram = {"train": {"quality": {"histogram": {"0": 1, "4": 3}}}}
-        _json(writer.content / "statistics.json", {"attributes": histogram})
+        sources = {"labelled": {"licence": "MIT"}, "unlabelled": {"licence": ""}}
+        statistics = {"attributes": histogram, "sources": sources}
+        _json(writer.content / "statistics.json", statistics)
         return self.as_input(config, writer.commit().digest)
 
-    def apm(self):
-        """Seal an APM with random weights whose scores spread over the scales."""
+    def apm(self, **more):
+        """Seal an APM with random weights whose scores spread over the scales.
+
+        `more` stands in its steerlm.json.
+        """
         config = self.config("train-apm", TrainApmRecipe(training=TRAINING))
         writer = self._writer(config)
         torch.manual_seed(3)
@@ -103,7 +108,7 @@ class TinyRun:
         torch.nn.init.constant_(model.head.bias, 0.5)
         _save(model.backbone, writer.content)
         save_head(model.head, writer.content)
-        write_steerlm_json(writer.content, "apm", SCHEMA, {})
+        write_steerlm_json(writer.content, "apm", SCHEMA, {}, **more)
         figure = ApmFigures(
             pearson=MetricValue(value=0.5, lower=0.4, upper=0.6),
             mae=MetricValue(value=1.0),
@@ -151,6 +156,7 @@ class TinyRun:
         writer = self._writer(config)
         rows = (sample.to_json() for sample in samples)
         write_jsonl(writer.content / "chunks/000000000.jsonl.zst", rows)
+        _json(writer.content / "summary.json", {"licences": {"labelled": "MIT"}})
         return self.as_input(config, writer.commit().digest)
 
     def _writer(self, config):

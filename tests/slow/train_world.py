@@ -43,6 +43,9 @@ class TrainWorld:
         base = folder / "base"
         model = a_model(num_rows=400, is_tied=is_tied)
         save_model(model, base, an_unmarked_tokenizer(), model.dtype)
+        (base / "README.md").write_text("---\nlicense: apache-2.0\n---\nA model.\n")
+        (base / "LICENSE").write_text("Apache License")
+        (base / "NOTICE").write_text("by somebody")
         self.prepared = self._prepared(base)
         rows = [*conversations(60, "train"), *conversations(12, "validation")]
         recipe = AnnotateRecipe()
@@ -115,6 +118,7 @@ class TrainWorld:
         writer = ArtifactWriter(context.config, context.scratch)
         write_marked_model(base, writer.content / "base_model")
         write_json(writer.content / "schema.json", SCHEMA.to_json())
+        write_json(writer.content / "statistics.json", {"sources": {"s": {"licence": "MIT"}}})
         for split, n in (("train", 60), ("validation", 12)):
             rows = (c.to_json() for c in conversations(n, split))
             write_jsonl(writer.content / f"labelled.{split}.jsonl.zst", rows)

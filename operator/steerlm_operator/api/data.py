@@ -63,6 +63,8 @@ class SourceSpec(Value):
     """Unique among all sources. On one machine, absent: the file's name."""
     uri: Uri
     """s3:// or file://; on one machine also a path relative to the YAML file."""
+    licence: str = Field(default="", max_length=253, pattern=r"^[^\r\n]*$")
+    """Its licence, Apache-2.0 say, for the cards of datasets and models. Empty: unknown, warned."""
     format: DataFormat = DataFormat.AUTO
     """How the file is written; Auto looks at the first record."""
     labels: tuple[LabelSpec, ...] | None = Field(default=None, max_length=20)

@@ -10,8 +10,8 @@ from steerlm_operator.api.problems import Broken, Location, no_attribute, repeat
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.api.values import MAX_SOURCES
 
-_RESERVED_NAMES: Final = ("model", "template", "evaluationPrompts")
-"""Roots of prepare that are no sources."""
+_RESERVED_NAMES: Final = ("model", "template", "evaluationPrompts", "samples")
+"""Roots of prepare that are no sources, and what the samples of an iteration are called."""
 _CREDENTIALS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*@")
 
 

@@ -82,7 +82,7 @@ class AnnotateSettings(StageSettings):
     shards: int = Field(default=1, ge=1, le=999)
     """Pods that share the work. Cluster only."""
     quantise: Quantise = Quantise.ROUND
-    """How scores become labels."""
+    """Round to the nearest level; or MatchHistogram: each level as frequent as people gave it."""
     labels: AnnotatedLabels = AnnotatedLabels.PREDICTED
     """Predicted, as in the paper; or people's labels where there are some."""
     chunk_rows: int = Field(default=512, ge=1)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from steerlm_operator.api.problems import Location
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.serve import ServeEngine
-from steerlm_operator.api.stages import Quantise, SecondScorer
+from steerlm_operator.api.stages import SecondScorer
 from steerlm_operator.api.training import BestBy, Engine, TrainingSpec, ZeroStage
 
 
@@ -13,11 +13,6 @@ def unsupported(run: SteerLMRun) -> tuple[tuple[Location, str], ...]:
     """Return (location, one line) of each value that cannot be honoured yet."""
     stages, at = run.spec.stages, ("spec", "stages")
     asked: list[tuple[Location, object, bool]] = [
-        (
-            (*at, "annotate", "quantise"),
-            stages.annotate.quantise,
-            stages.annotate.quantise is Quantise.MATCH_HISTOGRAM,
-        ),
         (
             (*at, "evaluate", "secondScorer"),
             stages.evaluate.second_scorer,

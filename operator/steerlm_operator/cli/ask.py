@@ -1,8 +1,9 @@
 """`steerlm ask`: the model's answer under given labels, beside its answer under others."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -53,14 +54,30 @@ def ask(
     if as_json:
         print(output, end="")
         return
-    console.print(_answers([json.loads(line) for line in output.splitlines() if line]))
+    print_answers(console, [json.loads(line) for line in output.splitlines() if line])
 
 
-def _answers(answers: list[dict[str, object]]) -> Table:
+def print_answers(console: Console, answers: Sequence[Mapping[str, Any]]) -> None:
+    """Print answers side by side; a level that was not trained is marked, asked for or a target.
+
+    Args:
+        console: Where to.
+        answers: The rows of `python -m steerlm_jobs ask --json`.
+    """
     table = Table(expand=True)
     for answer in answers:
-        asked = answer["asked"]
-        pairs = asked.items() if isinstance(asked, dict) else ()
-        table.add_column(", ".join(f"{name}={level}" for name, level in pairs) or "target levels")
-    table.add_row(*(Text(str(answer["answer"])) for answer in answers))
-    return table
+        untrained = answer["untrained"]
+        asked = (
+            f"{name}={level}" + "*" * (name in untrained) for name, level in answer["asked"].items()
+        )
+        table.add_column(", ".join(asked) or "target levels" + "*" * bool(untrained))
+    table.add_row(*(Text(answer["answer"]) for answer in answers))
+    console.print(table)
+    few = sorted({f"{n}={level}" for a in answers for n, level in a["untrained"].items()})
+    if few:
+        console.print(
+            f"* too few training examples to have an effect: {', '.join(few)}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )

@@ -65,7 +65,7 @@ def _training(prefix: str, kind: StageKind, readers: frozenset[StageKind]) -> Ef
 def _source(prefix: str) -> Effects:
     """A data source. Its address decides nothing: the digest of its content is a root."""
     recipe = (
-        "name format labels[].from labels[].fromMeter labels[].to maxConversations pairs "
+        "name licence format labels[].from labels[].fromMeter labels[].to maxConversations pairs "
         "filters.languages[] filters.dropDeleted filters.dropUnreviewed filters.dropSpam"
     )
     return {
@@ -112,8 +112,8 @@ EFFECTS: Final[Effects] = {
     "stages.trainApm.kind": frozenset({_APM}),
     **_training("stages.trainApm.training", _APM, frozenset({_ANNOTATE})),
     **_settings("stages.annotate", _ANNOTATE),
-    **_each("stages.annotate.", "shards quantise", _NOTHING),
-    **_each("stages.annotate.", "labels chunkRows", frozenset({_ANNOTATE})),
+    "stages.annotate.shards": _NOTHING,
+    **_each("stages.annotate.", "quantise labels chunkRows", frozenset({_ANNOTATE})),
     **_settings("stages.trainAcsft", _ACSFT),
     "stages.trainAcsft.nodes": _NOTHING,
     **_training("stages.trainAcsft.training", _ACSFT, frozenset({_SAMPLE, _EVALUATE})),

@@ -153,7 +153,7 @@ def _prepare(spec: RunSpec) -> PrepareRecipe:
         unlabelled=tuple(map(_source, data.unlabelled)),
         min_labels=data.min_labels,
         validation_fraction=float(data.validation_fraction),
-        system_prompt=data.system_prompt,
+        system_prompt=data.system_prompt.strip(),  # as all texts are when they are read
     )
 
 
@@ -162,6 +162,7 @@ def _source(source: SourceSpec) -> Source:
     labels = source.labels
     return Source(
         name=source.name,
+        licence=source.licence,
         format=source.format,
         labels=None
         if labels is None
@@ -183,11 +184,15 @@ def _annotate(spec: RunSpec, stage: Stage) -> AnnotateRecipe:
     settings, length = spec.stages.annotate, spec.stages.train_apm.training.max_length_tokens
     if stage.iteration == 0:
         return AnnotateRecipe(
-            labels=settings.labels.value, max_length_tokens=length, chunk_rows=settings.chunk_rows
+            quantise=settings.quantise.value,
+            labels=settings.labels.value,
+            max_length_tokens=length,
+            chunk_rows=settings.chunk_rows,
         )
     wanted = spec.bootstrap.filter
     return AnnotateRecipe(
         iteration=stage.iteration,
+        quantise=settings.quantise.value,
         max_length_tokens=length,
         chunk_rows=settings.chunk_rows,
         rank_weights=resolved_rank_weights(spec),

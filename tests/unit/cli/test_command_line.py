@@ -13,6 +13,7 @@ from steerlm_jobs.contract.evaluation import ApmFigures, Evaluation, LevelRow, S
 from steerlm_jobs.contract.gates import GateResult, MetricValue
 from steerlm_jobs.contract.manifest import AttemptInfo, ContentFile, Manifest
 from steerlm_operator.api.status import ArtifactRef, Phase, RunStatus, StageState, StageStatus
+from steerlm_operator.cli.ask import print_answers
 from steerlm_operator.cli.figures import print_evaluation, print_gates
 from steerlm_operator.cli.main import main
 from steerlm_operator.local import commands
@@ -231,3 +232,19 @@ def test_malformed_set_options_get_a_line_each(
         "steerlm: --set iterations: write spec.PATH=VALUE, spec.bootstrap.iterations=0 say",
         "steerlm: --set spec.seed: the value is no YAML",
     ]
+
+
+def test_ask_marks_levels_that_were_not_trained_whether_asked_for_or_targets():
+    out = io.StringIO()
+    answers = [
+        {"asked": {"humor": 4}, "untrained": {"humor": 4, "quality": 2}, "answer": "[b]Ha[/b]"},
+        {"asked": {"humor": 0}, "untrained": {"quality": 2}, "answer": "No."},
+        {"asked": {}, "untrained": {"quality": 2}, "answer": "Well."},
+    ]
+    print_answers(Console(file=out, width=100), answers)
+    text = out.getvalue()
+    assert "humor=4*" in text
+    assert "humor=0 " in text
+    assert "target levels*" in text
+    assert "[b]Ha[/b]" in text
+    assert text.endswith("* too few training examples to have an effect: humor=4, quality=2\n")

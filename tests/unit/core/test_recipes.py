@@ -86,3 +86,15 @@ def test_prepare_is_told_where_each_source_stands_in_the_spec():
         "a": "spec.data.labelled[0].uri",
         "b": "spec.data.unlabelled[0].uri",
     }
+
+
+def test_a_system_prompt_is_stripped_as_all_texts_are():
+    data = {"labelled": [{"name": "a", "uri": "a"}], "systemPrompt": " Be kind.\n"}
+    assert recipe("prepare", data=data).system_prompt == "Be kind."
+
+
+def test_scores_become_labels_in_the_same_way_in_every_iteration():
+    stages = {"annotate": {"quantise": "MatchHistogram"}}
+    assert {recipe(name, stages=stages).quantise for name in ("annotate", "annotate-1")} == {
+        "MatchHistogram"
+    }

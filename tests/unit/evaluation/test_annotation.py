@@ -1,3 +1,4 @@
+from steerlm_jobs.attributes.histogram_match import LevelStarts
 from steerlm_jobs.contract.recipes import SampleFilter
 from steerlm_jobs.data.conversations import Role, Turn
 from steerlm_jobs.evaluation.annotation import (
@@ -34,6 +35,16 @@ def test_every_answer_gets_scores_and_rounded_labels_and_people_s_labels_stand_a
             scores={"quality": -3.0, "humor": 0.4},
         ),
     )
+
+
+def test_match_histogram_takes_the_level_whose_start_the_score_reaches():
+    starts = {"quality": LevelStarts((0, 2, 4), (2.4, 2.6))}
+    matched = Labelling(SCHEMA, "Predicted", starts)
+    scores = [{"quality": q, "humor": 1.4} for q in (2.39, 2.4, 2.6)]
+    texts = [text for _ in scores for text in ("u", "a")]
+    found = annotated(a_conversation(*texts), scores, matched)
+    labels = [dict(turn.labels) for turn in found.turns if turn.role is Role.ASSISTANT]
+    assert labels == [{"quality": q, "humor": 1} for q in (0, 2, 4)]
 
 
 def test_fill_missing_keeps_the_labels_that_people_gave():

@@ -1,5 +1,7 @@
 from collections import Counter
 
+from steerlm_jobs.attributes.schema import Schema
+from steerlm_jobs.contract.attributes import Attribute
 from steerlm_jobs.evaluation.combinations import (
     Combination,
     CombinationSet,
@@ -52,6 +54,13 @@ def test_two_maximised_attributes_are_weighed_on_their_own_scales():
     counts = {(4, 0): 5, (3, 2): 5}  # 1 + 0 against 0.75 + 1
     found = best(counts, maximise=("quality", "humor"))
     assert found.combinations == (a_combination(3, 2, 5),)
+
+
+def test_equal_sums_of_thirds_and_ninths_are_equal():
+    schema = Schema(tuple(Attribute(name=name, max=9) for name in "abc"))
+    counts = {(1, 2, 4): 5, (4, 2, 1): 5, (2, 4, 1): 5}
+    found = best_combinations(counts, schema, min_count=5, maximise=("a", "b", "c"), limits={})
+    assert len(found.combinations) == 3
 
 
 def test_with_nothing_to_maximise_all_frequent_combinations_are_asked_for():

@@ -1,10 +1,12 @@
 from collections import Counter
 
 from steerlm_jobs.data.conversations import Role, Turn
+from steerlm_jobs.evaluation.combinations import Combination
 from steerlm_jobs.evaluation.samples import (
     DropRule,
     SampledAnswer,
     chosen_prompts,
+    drawn_combination,
     kept_samples,
     prompt_of,
 )
@@ -43,6 +45,15 @@ def test_the_choice_is_seeded_in_the_order_of_the_data_and_moves_little_with_mor
     assert chosen != [p.id for p in chosen_prompts(rows, 50, seed=1, iteration=2)]
     fewer = {p.id for p in chosen_prompts(rows[:100], 50, seed=1, iteration=1)}
     assert {i for i in chosen if int(i) < 100} <= fewer
+
+
+def test_each_combination_is_as_likely_however_often_it_was_seen():
+    combinations = [Combination({"quality": level}, 10**level) for level in (4, 3, 0)]
+    prompts = [a_conversation(f"u{i}") for i in range(600)]
+    drawn = [drawn_combination(combinations, p, seed=1, iteration=1)["quality"] for p in prompts]
+    assert all(150 < drawn.count(level) < 250 for level in (4, 3, 0))
+    again = [drawn_combination(combinations, p, seed=1, iteration=2)["quality"] for p in prompts]
+    assert drawn != again
 
 
 def test_unfinished_empty_and_duplicate_answers_are_dropped_and_counted():

@@ -41,6 +41,15 @@ THREE_TURNS = a_conversation(
 )
 
 
+def messages_of(conversation, *, names_system=True):
+    """Return a conversation as chat templates take it; labels are `attributes` of a message."""
+    messages = [{"role": "system", "content": conversation.system}] if names_system else []
+    for turn in conversation.turns:
+        message = {"role": turn.role.value.lower(), "content": turn.text}
+        messages.append({**message, "attributes": dict(turn.labels)} if turn.labels else message)
+    return messages
+
+
 @cache
 def a_backend() -> Tokenizer:
     """Return the tiny model's tokenizer with markers."""

@@ -1,9 +1,10 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from steerlm_jobs.data.chat_template import chat_template
+from steerlm_jobs.data.chat_template import chat_template, scoring_chat_template
 from tests.unit.template.builders import (
     SCHEMA,
     TARGETS,
@@ -11,6 +12,7 @@ from tests.unit.template.builders import (
     a_backend,
     a_conversation,
     a_tokenizer,
+    messages_of,
     user,
 )
 
@@ -19,16 +21,17 @@ ENVIRONMENT = ImmutableSandboxedEnvironment(
     lstrip_blocks=True,
     autoescape=False,  # it makes text, not a page
 )
+TEMPLATE = chat_template(SCHEMA, TARGETS, system="Be helpful.", adds_bos=True)
+GOLDEN = Path(__file__).parents[2] / "golden" / "template"
 
 
-def rendered(conversation, *, names_system=True, **variables) -> list[int]:
-    template = chat_template(SCHEMA, TARGETS, system="Be helpful.", adds_bos=True)
-    messages = [{"role": "system", "content": conversation.system}] if names_system else []
-    for turn in conversation.turns:
-        message = {"role": turn.role.value.lower(), "content": turn.text}
-        messages.append({**message, "attributes": dict(turn.labels)} if turn.labels else message)
-    text = ENVIRONMENT.from_string(template).render(messages=messages, bos_token="<s>", **variables)
-    return a_backend().encode(text, add_special_tokens=False).ids
+def text_of(conversation, *, template=TEMPLATE, names_system=True, **variables) -> str:
+    messages = messages_of(conversation, names_system=names_system)
+    return ENVIRONMENT.from_string(template).render(messages=messages, bos_token="<s>", **variables)
+
+
+def rendered(conversation, **variables) -> list[int]:
+    return a_backend().encode(text_of(conversation, **variables), add_special_tokens=False).ids
 
 
 def test_a_whole_conversation_has_our_ids():
@@ -49,3 +52,38 @@ def test_without_a_system_message_it_is_the_models_own():
     assert rendered(other, names_system=False, add_generation_prompt=True) == rendered(
         asking, add_generation_prompt=True
     )
+
+
+def test_three_turns_have_the_golden_text_of_every_form():
+    """One conversation for training, sampling, evaluation, asking and those who have Jinja only."""
+    golden = {name: (GOLDEN / f"{name}.txt").read_bytes().decode() for name in FORMS}
+    asking = a_conversation(*THREE_TURNS.turns[:5])
+    asked = {"quality": 1, "humor": -1}
+    scored = a_conversation(*THREE_TURNS.turns[:4])
+    scoring = scoring_chat_template(system="", adds_bos=True)
+    assert {
+        "training": text_of(THREE_TURNS),
+        "prompt": text_of(asking, add_generation_prompt=True, attributes=asked),
+        "scoring": text_of(scored, template=scoring),
+    } == {name: f"<s>{text}" for name, text in golden.items()}
+
+
+FORMS = ("training", "prompt", "scoring")
+
+
+def test_a_scored_answer_has_our_ids():
+    scored = a_conversation(*THREE_TURNS.turns[:4])
+    ours = a_tokenizer().encode_scoring(THREE_TURNS, 3, 4096)
+    template = scoring_chat_template(system="", adds_bos=True)
+    assert rendered(scored, template=template) == list(ours.ids)
+
+
+@pytest.mark.parametrize(
+    "system", ['Say "hi" %} {{ x }} \\n', "Sei h\u00f6flich \U0001f600\nimmer"]
+)
+def test_any_system_prompt_stands_in_the_template_as_it_is(system):
+    asking = replace(a_conversation(user("Why?")), system=system)
+    template = chat_template(SCHEMA, TARGETS, system=system, adds_bos=True)
+    own = text_of(asking, template=template, names_system=False)
+    assert own == text_of(asking)
+    assert system in own
