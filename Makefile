@@ -10,7 +10,7 @@ UV := $(VENV)/tools/bin/uv
 # Compiled at once: half a minute now, or six seconds at each start where Python may not write beside its modules.
 INSTALL := $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python
 # What `make gen` writes; committed, and compared by `make check`.
-GENERATED := examples/data docs/reference
+GENERATED := examples/data docs/reference crds charts/steerlm-operator/files
 FAST := not slow and not cluster and not gpu
 
 export UV_PYTHON_DOWNLOADS := never
@@ -40,6 +40,7 @@ fix: $(VENV)/.dev  ## Put the code into shape: format, and repair what ruff can
 gen: $(VENV)/.dev  ## Write the generated files anew
 	$(BIN)/python -m examples.world
 	$(BIN)/python -m steerlm_operator.cli.reference docs/reference/spec.md
+	$(BIN)/python -m steerlm_operator.cli.crds crds charts/steerlm-operator
 
 lock: $(UV)  ## Pin all dependencies anew, with hashes; UPGRADE=1 takes the newest
 	$(LOCK) --extra operator --extra jobs --extra dev pyproject.toml -o requirements/dev.txt

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.contract.report import Report, fit_report
 from steerlm_jobs.process.context import StageContext
 from steerlm_jobs.process.notes import Notes
+from steerlm_jobs.process.observable import HOST_VARIABLE, PORT_VARIABLE, observable
 from steerlm_jobs.process.progress import ProgressWriter
 from steerlm_jobs.process.stop import StopFlag
 from steerlm_jobs.process.threads import use_threads
@@ -25,6 +27,8 @@ from steerlm_jobs.programs.recipes import recipe_of
 from steerlm_jobs.store.uses import record_uses
 
 log = logging.getLogger(__name__)
+INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
+"""Set in every pod of an Indexed Job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,16 @@ def load_config(path: Path, kind: StageKind) -> StageConfig:
     if config.kind is not kind:
         msg = f"{path}: recipe.kind is {config.kind.value}, but the program is {kind.value}"
         raise BadConfigError(msg)
-    return config
+    return _of_this_shard(config)
+
+
+def _of_this_shard(config: StageConfig) -> StageConfig:
+    """Return the config with the shard that the Job controller has numbered, if it is sharded."""
+    index = os.environ.get(INDEX_VARIABLE, "")
+    if config.execution.num_shards == 1 or not index.isdigit():
+        return config
+    execution = config.execution.model_copy(update={"shard": int(index)})
+    return config.model_copy(update={"execution": execution})
 
 
 def _run(request: StageRequest, stop: StopFlag, notes: Notes) -> Report:
@@ -83,9 +96,19 @@ def _run(request: StageRequest, stop: StopFlag, notes: Notes) -> Report:
                 record_uses(config, config.fingerprint, (i.fingerprint for i in config.inputs))
             progress = ProgressWriter(request.progress)
             log.info("stage %s, attempt %d", config.stage, config.execution.attempt)
-            report = recipe_of(request.kind)(StageContext(config, scratch, stop, progress, notes))
+            with _observable(progress):
+                context = StageContext(config, scratch, stop, progress, notes)
+                report = recipe_of(request.kind)(context)
             progress.flush()
     return report.model_copy(update={"notes": (*report.notes, *_new(notes, report))})
+
+
+def _observable(progress: ProgressWriter) -> contextlib.AbstractContextManager[None]:
+    """Let the operator ask for the progress, where a port was given."""
+    port = os.environ.get(PORT_VARIABLE, "")
+    if not port:
+        return contextlib.nullcontext()
+    return observable(lambda: progress.current, os.environ.get(HOST_VARIABLE, ""), int(port))
 
 
 def _new(notes: Notes, report: Report) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from steerlm_jobs.contract.values import Value
 class AttributeSpec(Value):
     """A named property of an answer, with an integer range."""
 
-    name: str = Field(pattern=NAME_PATTERN)
+    name: str = Field(pattern=NAME_PATTERN, max_length=40)
     """Lower-case letters, digits and underscores: it is written into label text."""
     min: int = 0
     """Lowest label."""

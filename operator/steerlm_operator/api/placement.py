@@ -1,6 +1,7 @@
 """Where stages run and how often they are tried: resources, placement, retries, storage, queue."""
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
@@ -30,11 +31,11 @@ class Toleration(Value):
 
     key: str = Field(default="", max_length=317)
     """Taint key."""
-    operator: str = Field(default="Equal", pattern="^(Equal|Exists)$")
+    operator: Literal["Equal", "Exists"] = "Equal"
     """How the key is compared."""
     value: str = Field(default="", max_length=63)
     """Taint value."""
-    effect: str = Field(default="", pattern="^(NoSchedule|PreferNoSchedule|NoExecute|)$")
+    effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
     """Taint effect; empty matches all."""
 
 

@@ -8,6 +8,8 @@ class Reason(StrEnum):
 
     ACCEPTED = "Accepted"
     """The spec is valid."""
+    INVALID_SPEC = "InvalidSpec"
+    """The spec breaks a rule that the API server does not check."""
     STAGES_REMAIN = "StagesRemain"
     """Not all stages have ended."""
     RETRYING = "Retrying"
@@ -48,5 +50,7 @@ class Reason(StrEnum):
     """Exit code 21: asked to stop; a checkpoint was written."""
     STALLED = "Stalled"
     """Exit code 22, or no progress for stallTimeoutSeconds."""
+    PODS_NOT_READY = "PodsNotReady"
+    """The pods of an attempt did not all start within podsReadyTimeoutSeconds."""
     ATTEMPT_LOST = "AttemptLost"
     """The attempt vanished without exit code: its host died, or it was deleted."""

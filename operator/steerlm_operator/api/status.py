@@ -124,6 +124,12 @@ class RunStatus(Value):
     """Time of all attempts that have ended."""
     observed_retry_count: int = 0
     """`spec.retry.count` that was acted on."""
+    retries: int = 0
+    """Attempts beyond the first of each stage."""
+    gpu_seconds: float = 0.0
+    """GPUs times time of all attempts that have ended."""
+    metrics: dict[str, str] = Field(default_factory=dict, max_length=64)
+    """Of the final evaluation, as far as its report holds them."""
     iterations_completed: int = 0
     """Bootstrap iterations with a model."""
     conditions: tuple[Condition, ...] = ()

@@ -31,9 +31,12 @@ def _decimal(value: Any) -> Decimal:  # Any: whatever stands in the YAML
     return number
 
 
+DECIMAL_PATTERN: Final = r"^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,2})?$"
+_DecimalText = Annotated[str, Field(pattern=DECIMAL_PATTERN, max_length=40)]
+
 Real = Annotated[
     Decimal,
-    BeforeValidator(_decimal, json_schema_input_type=str),
+    BeforeValidator(_decimal, json_schema_input_type=_DecimalText),
     PlainSerializer(str, return_type=str),
 ]
 """A real number; a string in YAML, since readers disagree on `5e-6`."""

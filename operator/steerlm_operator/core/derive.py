@@ -44,11 +44,21 @@ def derived_status(
             "completion_time": (before.completion_time or now) if has_ended(stages) else None,
             "active_seconds": active_seconds,
             "observed_retry_count": observed.run.spec.retry.count,
+            "retries": sum(max(0, record.attempt - 1) for record in stages),
+            "gpu_seconds": round(sum(record.gpu_seconds for record in stages), 1),
+            "metrics": _metrics(observed, graph[-1], records) or before.metrics,
             "iterations_completed": _iterations_completed(graph, records),
             "conditions": shown,
             "stages": stages,
         }
     )
+
+
+def _metrics(observed: Observed, last: Stage, records: Records) -> dict[str, str]:
+    """Return the figures of an evaluation that has just ended."""
+    attempt = observed.attempt(last.id, records[last.id].attempt)
+    is_done = records[last.id].state in DONE
+    return dict(attempt.report.metrics) if is_done and attempt and attempt.report else {}
 
 
 def _with_skipped(records: list[StageStatus]) -> tuple[StageStatus, ...]:

@@ -34,7 +34,12 @@ class Attempt:
     """Set if and only if it has ended."""
     report: Report | None = None
     progress: Progress | None = None
+    created_at: datetime | None = None
+    """When its Job was created; None for a process, which starts at once."""
+    is_held: bool = False
+    """True: a queue holds it back; waiting there is nobody's failure."""
     started_at: datetime | None = None
+    """None: its pods wait for nodes, images or volumes."""
     progressed_at: datetime | None = None
     """When the progress last changed; None before the first."""
     ended_at: datetime | None = None

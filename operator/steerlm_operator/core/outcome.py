@@ -72,6 +72,9 @@ def outcome(attempt: Attempt, stop_reason: Reason | None) -> Outcome:
         return Outcome(OutcomeKind.COUNTED, Reason.STALLED, ExitCode.STALLED, stalled)
     if stop_reason in STOPS_UNCOUNTED:
         return Outcome(OutcomeKind.STOPPED, stop_reason, ExitCode.INTERRUPTED, message)
+    if stop_reason is Reason.PODS_NOT_READY:
+        late = "its pods were not ready within podsReadyTimeoutSeconds"
+        return Outcome(OutcomeKind.DISRUPTION, Reason.PODS_NOT_READY, ExitCode.INTERRUPTED, late)
     if attempt.state is AttemptState.LOST or code is None:
         return lost_outcome(attempt.uid)
     if code == ExitCode.INTERRUPTED:

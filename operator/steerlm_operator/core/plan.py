@@ -17,7 +17,7 @@ from steerlm_operator.core.derive import derived_status
 from steerlm_operator.core.graph import Stage, StageId, stage_graph
 from steerlm_operator.core.launch import launch
 from steerlm_operator.core.observed import Action, Observed, Plan, Stop
-from steerlm_operator.core.policies import retry_policy, stall_timeout
+from steerlm_operator.core.policies import pods_ready_timeout, retry_policy, stall_timeout
 from steerlm_operator.core.records import DONE, Records, recorded, with_record
 from steerlm_operator.core.retry import with_retry
 from steerlm_operator.core.reuse import fingerprints, with_existing, without_outdated
@@ -70,6 +70,9 @@ def _step(
         case StageState.RUNNING:
             step = _while_running(observed, stage, records, control, now)
             return _Step(step.records, step.actions, _earlier(step, spec, active, now))
+        case StageState.QUEUED if observed.attempt(stage.id, record.attempt) is not None:
+            step = _while_running(observed, stage, records, control, now)
+            return _Step(step.records, step.actions, _earlier(step, spec, active, now))
         case StageState.QUEUED if control is None:
             return _Step(records, (launch(observed, graph, stage, records),))
         case StageState.QUEUED | StageState.PENDING | StageState.RETRYING:
@@ -94,10 +97,11 @@ def _while_running(
     observed: Observed, stage: Stage, records: Records, control: Reason | None, now: datetime
 ) -> _Step:
     record = records[stage.id]
-    stalls_at = _stalls_at(observed, stage, record, now)
-    reason = _stop_reason(record, control, is_stalled=stalls_at <= now)
+    limit = _limit(observed, stage, record)
+    is_over = limit is not None and limit.at <= now
+    reason = _stop_reason(record, control, limit.reason if limit and is_over else None)
     if reason is None:
-        return _Step(records, look_again_at=stalls_at)
+        return _Step(records, look_again_at=limit.at if limit else None)
     if reason is not record.reason:
         return _Step(
             with_record(records, record.model_copy(update={"reason": reason})), look_again_at=now
@@ -107,7 +111,9 @@ def _while_running(
     return _Step(records, (Stop(stage.id, record.attempt, reason, grace),), again_at)
 
 
-def _stop_reason(record: StageStatus, control: Reason | None, *, is_stalled: bool) -> Reason | None:
+def _stop_reason(
+    record: StageStatus, control: Reason | None, overdue: Reason | None
+) -> Reason | None:
     """Return why the attempt is to end: the reason it was given first, unless one is stronger."""
     if control in {Reason.TERMINATED, Reason.DEADLINE_EXCEEDED}:
         return control
@@ -115,7 +121,7 @@ def _stop_reason(record: StageStatus, control: Reason | None, *, is_stalled: boo
         return record.reason
     if control is Reason.SUSPENDED:
         return control
-    return Reason.STALLED if is_stalled else None  # Stop lets the stage finish
+    return overdue  # Stop lets the stage finish
 
 
 def _while_waiting(
@@ -166,10 +172,25 @@ def _ready_at(spec: RunSpec, stage: Stage, record: StageStatus) -> datetime | No
     return record.completion_time + budget_of(record).backoff(retry_policy(spec, stage))
 
 
-def _stalls_at(observed: Observed, stage: Stage, record: StageStatus, now: datetime) -> datetime:
-    attempt = observed.attempt(stage.id, record.attempt)
-    seen = attempt and (attempt.progressed_at or attempt.started_at)
-    return (seen or record.start_time or now) + stall_timeout(observed.run.spec, stage)
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """When an attempt has taken too long for its next sign of life, and what that is called."""
+
+    at: datetime
+    reason: Reason
+
+
+def _limit(observed: Observed, stage: Stage, record: StageStatus) -> _Limit | None:
+    """Return until when the attempt must have started, or moved on; None while a queue holds it."""
+    attempt, spec = observed.attempt(stage.id, record.attempt), observed.run.spec
+    if attempt is None or attempt.is_held:
+        return None
+    if attempt.started_at is None:
+        if attempt.created_at is None:
+            return None
+        return _Limit(attempt.created_at + pods_ready_timeout(spec, stage), Reason.PODS_NOT_READY)
+    seen = attempt.progressed_at or attempt.started_at
+    return _Limit(seen + stall_timeout(spec, stage), Reason.STALLED)
 
 
 def _earlier(step: _Step, spec: RunSpec, active: timedelta, now: datetime) -> datetime | None:

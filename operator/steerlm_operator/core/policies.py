@@ -3,6 +3,13 @@
 from datetime import timedelta
 
 from steerlm_operator.api.run import RunSpec
+from steerlm_operator.api.stages import (
+    AnnotateSettings,
+    SampleSettings,
+    StageSettings,
+    TrainAcsftSettings,
+    TrainApmSettings,
+)
 from steerlm_operator.core.budget import RetryPolicy
 from steerlm_operator.core.configs import stage_settings
 from steerlm_operator.core.graph import Stage
@@ -12,6 +19,29 @@ def retry_policy(spec: RunSpec, stage: Stage) -> RetryPolicy:
     """Return how often a stage is tried again."""
     policy = stage_settings(spec, stage.kind).retry or spec.defaults.retry
     return RetryPolicy(policy.limit, policy.disruption_limit, policy.backoff_seconds)
+
+
+def num_gpus(spec: RunSpec, stage: Stage) -> int:
+    """Return the GPUs of a stage, those of all its pods together."""
+    settings = stage_settings(spec, stage.kind)
+    return settings.resources.gpus * num_pods(settings)
+
+
+def num_pods(settings: StageSettings) -> int:
+    """Return how many pods an attempt has: nodes of a gang, or shards."""
+    match settings:
+        case AnnotateSettings() | SampleSettings():
+            return settings.shards
+        case TrainApmSettings() | TrainAcsftSettings():
+            return settings.nodes
+        case _:
+            return 1
+
+
+def pods_ready_timeout(spec: RunSpec, stage: Stage) -> timedelta:
+    """Return how long the pods of an attempt may take to start."""
+    seconds = stage_settings(spec, stage.kind).pods_ready_timeout_seconds
+    return timedelta(seconds=seconds or spec.defaults.pods_ready_timeout_seconds)
 
 
 def stall_timeout(spec: RunSpec, stage: Stage) -> timedelta:

@@ -12,8 +12,8 @@ from steerlm_operator.api.status import ArtifactRef, FailureRecord, StageState, 
 from steerlm_operator.core.budget import Budget, RetryPolicy
 from steerlm_operator.core.graph import Stage
 from steerlm_operator.core.observed import Attempt, AttemptState, Observed
-from steerlm_operator.core.outcome import Outcome, OutcomeKind, lost_outcome, outcome
-from steerlm_operator.core.policies import retry_policy
+from steerlm_operator.core.outcome import Outcome, OutcomeKind, outcome
+from steerlm_operator.core.policies import num_gpus, retry_policy
 from steerlm_operator.core.records import IN_FLIGHT
 
 MAX_FAILURES: Final = 3
@@ -26,6 +26,8 @@ class _Terms:
 
     stage: Stage
     policy: RetryPolicy
+    num_gpus: int
+    """Of all nodes together."""
     prefix: str
     now: datetime
 
@@ -35,14 +37,18 @@ def settled(observed: Observed, stage: Stage, record: StageStatus, now: datetime
     if record.state not in IN_FLIGHT:
         return record
     attempt = observed.attempt(stage.id, record.attempt)
-    terms = _Terms(stage, retry_policy(observed.run.spec, stage), observed.prefix, now)
+    spec = observed.run.spec
+    terms = _Terms(stage, retry_policy(spec, stage), num_gpus(spec, stage), observed.prefix, now)
     if attempt is None:
-        if not record.job_uid:
+        if not record.job_uid and record.reason is None:
             return record  # recorded, not launched yet
-        return _after(record, None, lost_outcome(record.job_uid), terms)
+        gone = Attempt(stage.id, record.attempt, AttemptState.LOST, uid=record.job_uid)
+        return _after(record, None, outcome(gone, record.reason), terms)
     match attempt.state:
+        case AttemptState.ACTIVE if attempt.started_at is None:
+            return record  # launched, and waits for its pods
         case AttemptState.ACTIVE:
-            return _running(record, attempt, terms.now)
+            return _running(record, attempt)
         case AttemptState.ENDED | AttemptState.LOST:
             ended = outcome(attempt, record.reason)
             return _after(record, attempt, _named_as_told(record, attempt, ended), terms)
@@ -68,12 +74,12 @@ def _figure(value: float | None) -> str:
     return "not measurable" if value is None else f"{value:.3f}"
 
 
-def _running(record: StageStatus, attempt: Attempt, now: datetime) -> StageStatus:
+def _running(record: StageStatus, attempt: Attempt) -> StageStatus:
     return record.model_copy(
         update={
             "state": StageState.RUNNING,
             "job_uid": attempt.uid,
-            "start_time": attempt.started_at or record.start_time or now,
+            "start_time": attempt.started_at,
             "progress": attempt.progress or record.progress,
         }
     )
@@ -107,6 +113,7 @@ def _after(
             "start_time": (attempt.started_at if attempt is not None else None)
             or record.start_time,
             "completion_time": ended_at,
+            "gpu_seconds": record.gpu_seconds + _gpu_seconds(attempt, ended_at, terms.num_gpus),
             "exit_code": int(ended.exit_code),
             "reason": ended.reason,
             "message": ended.message,
@@ -126,6 +133,12 @@ def _after(
             return _retrying(record, budget, terms.policy, ended_at)
         case _:
             assert_never(ended.kind)
+
+
+def _gpu_seconds(attempt: Attempt | None, ended_at: datetime, num_gpus: int) -> float:
+    if attempt is None or attempt.started_at is None:
+        return 0.0
+    return num_gpus * max(0.0, (ended_at - attempt.started_at).total_seconds())
 
 
 def _succeeded(record: StageStatus, attempt: Attempt | None, terms: _Terms) -> StageStatus:

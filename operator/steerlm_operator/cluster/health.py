@@ -1,0 +1,45 @@
+"""/livez, /readyz and /metrics: from the start of the process on, leader or not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from steerlm_operator.cluster.figures import Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is asked of the process when a probe comes."""
+
+    is_ready: Callable[[], bool]
+    """True: the API server answers and the CRD is there."""
+    is_alive: Callable[[], bool]
+    """False: the queue or the relist stands still; the kubelet is to start us anew."""
+    figures: Figures
+
+
+async def serve_health(health: Health, host: str, port: int) -> web.AppRunner:
+    """Start the server; `cleanup` of what is returned ends it."""
+
+    async def livez(_request: web.Request) -> web.Response:
+        return _answer(is_good=health.is_alive())
+
+    async def readyz(_request: web.Request) -> web.Response:
+        return _answer(is_good=health.is_ready())
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=health.figures.text(), content_type="text/plain")
+
+    app = web.Application()
+    app.add_routes(
+        [web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", metrics)]
+    )
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    return runner
+
+
+def _answer(*, is_good: bool) -> web.Response:
+    return web.Response(text="ok\n" if is_good else "not ok\n", status=200 if is_good else 503)

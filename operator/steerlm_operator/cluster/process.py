@@ -1,0 +1,84 @@
+"""The operator's process: settings in, exit code out. What watches the cluster is handed in."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Final
+
+from kubernetes.aio.config import ConfigException
+
+from steerlm_jobs.contract.errors import ExitCode
+from steerlm_operator.cluster.api import ApiRefusedError
+from steerlm_operator.cluster.client import connect
+from steerlm_operator.cluster.clock import utc_now
+from steerlm_operator.cluster.figures import Figures
+from steerlm_operator.cluster.health import Health, serve_health
+from steerlm_operator.cluster.progress import poll_for_ever
+from steerlm_operator.cluster.shell import Shell, relist_for_ever
+from steerlm_operator.settings import InvalidSettingsError, Settings
+
+log = logging.getLogger(__name__)
+_MISSING_CRD: Final = (
+    "the cluster has no SteerLMRun: apply crds/steerlmruns.yaml, or install the chart with its CRD"
+)
+
+Watch = Callable[[Shell, asyncio.Event], Awaitable[None]]
+
+
+async def operate(watch: Watch) -> int:
+    """Run the operator until SIGTERM or SIGINT, or until its watch ends; return an exit code."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    logging.getLogger("kopf").setLevel(logging.WARNING)  # it tells of every event
+    try:
+        settings = Settings.from_environment()
+    except InvalidSettingsError as error:
+        log.error("%s", error)  # noqa: TRY400  # one line
+        return ExitCode.BAD_CONFIG
+    try:
+        client = await connect()
+    except ConfigException as error:
+        log.error("no cluster: %s", error)  # noqa: TRY400  # one line
+        return ExitCode.BAD_CONFIG
+    figures = Figures()
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(client)
+        shell = Shell(client, settings.stage_pods, utc_now, figures)
+        health = Health(lambda: shell.is_listed, lambda: True, figures)
+        server = await serve_health(health, settings.host, settings.health_port)
+        stack.push_async_callback(server.cleanup)
+        try:
+            await shell.relist()
+        except ApiRefusedError as error:
+            log.error("%s", _MISSING_CRD if error.is_gone else error)  # noqa: TRY400  # one line
+            return ExitCode.BAD_CONFIG
+        return await _until_stopped(shell, figures, settings, watch)
+
+
+async def _until_stopped(shell: Shell, figures: Figures, settings: Settings, watch: Watch) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    tasks = [
+        asyncio.create_task(watch(shell, stop), name="watch"),  # type: ignore[arg-type]  # a coroutine
+        asyncio.create_task(relist_for_ever(shell, settings.relist_seconds), name="relist"),
+        asyncio.create_task(
+            poll_for_ever(shell, figures, settings.progress_seconds, utc_now), name="progress"
+        ),
+        *(asyncio.create_task(shell.work(), name=f"worker-{i}") for i in range(settings.workers)),
+    ]
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (*tasks, stopping):
+        task.cancel()
+    await asyncio.gather(*tasks, stopping, return_exceptions=True)
+    failed = next((t for t in done if t is not stopping and not t.cancelled()), None)
+    if failed is None or stop.is_set():
+        return ExitCode.OK
+    log.error("%s ended: %s", failed.get_name(), failed.exception())
+    return ExitCode.BUG

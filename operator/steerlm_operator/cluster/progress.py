@@ -1,0 +1,72 @@
+"""How far stages are, asked of their pods; a look that fails changes nothing but a metric."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final
+
+import aiohttp
+from pydantic import ValidationError
+
+from steerlm_jobs.contract.report import Progress
+from steerlm_operator.cluster.api import Object, Resource
+from steerlm_operator.cluster.figures import Figures
+from steerlm_operator.cluster.shell import Shell
+from steerlm_operator.render import mounts
+
+log = logging.getLogger(__name__)
+_MAX_BYTES: Final = 8192
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=1.0)
+_INDEX: Final = "batch.kubernetes.io/job-completion-index"
+
+
+async def poll_for_ever(
+    shell: Shell, figures: Figures, every_seconds: float, now: Callable[[], datetime]
+) -> None:
+    """Ask index 0 of every running attempt, from time to time."""
+    async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
+        while True:
+            await asyncio.sleep(every_seconds)
+            pods = [
+                pod
+                for key in shell.cache.keys()  # noqa: SIM118  # no dict
+                if (run := shell.cache.run(key)) is not None
+                for pod in shell.cache.owned(Resource.PODS, run["metadata"]["uid"])
+                if _is_asked(pod)
+            ]
+            found = await asyncio.gather(*(_ask(session, pod) for pod in pods))
+            for pod, progress in zip(pods, found, strict=True):
+                if progress is None:
+                    figures.failed_polls.inc()
+                else:
+                    _remember(shell, pod, progress, now())
+
+
+async def _ask(session: aiohttp.ClientSession, pod: Object) -> Progress | None:
+    address = f"http://{pod['status']['podIP']}:{mounts.PORT}/progress"
+    try:
+        async with session.get(address, allow_redirects=False) as answer:
+            text = await answer.content.read(_MAX_BYTES + 1)
+            if answer.status != 200 or len(text) > _MAX_BYTES:
+                return None
+        return Progress.model_validate_json(text)
+    except (aiohttp.ClientError, TimeoutError, ValidationError):
+        return None
+
+
+def _remember(shell: Shell, pod: Object, progress: Progress, now: datetime) -> None:
+    owners = pod["metadata"].get("ownerReferences", [])
+    uid = next((owner["uid"] for owner in owners if owner.get("controller")), "")
+    known = shell.progress.get(uid)
+    if known is None or known[0] != progress:
+        shell.progress[uid] = (progress, now)
+        shell.saw(Resource.PODS, pod, is_gone=False)
+
+
+def _is_asked(pod: Mapping[str, object]) -> bool:
+    metadata, status = pod["metadata"], pod.get("status", {})
+    if not isinstance(metadata, dict) or not isinstance(status, dict):
+        return False
+    is_first = metadata.get("labels", {}).get(_INDEX, "0") == "0"
+    return is_first and status.get("phase") == "Running" and bool(status.get("podIP"))

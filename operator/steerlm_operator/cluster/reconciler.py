@@ -1,0 +1,144 @@
+"""One pass over one run: observe, plan, act, one write of the status, then events."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from steerlm_jobs.contract.report import Progress
+from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Object, Resource
+from steerlm_operator.cluster.attempts import attempts_of
+from steerlm_operator.cluster.cache import Cache, RunKey
+from steerlm_operator.cluster.events import tell
+from steerlm_operator.cluster.runs import SeenRun, refused_status, seen_run, status_body
+from steerlm_operator.core.happenings import happenings
+from steerlm_operator.core.observed import Launch, Observed, Plan, Stop
+from steerlm_operator.core.plan import plan
+from steerlm_operator.render.job import as_json, stage_job
+from steerlm_operator.render.names import RunIdentity
+from steerlm_operator.render.network import network_policy_json, service_json
+from steerlm_operator.render.settings import StagePodSettings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """All that a pass touches."""
+
+    api: KubeApi
+    cache: Cache
+    site: StagePodSettings
+    now: Callable[[], datetime]
+    progress: dict[str, tuple[Progress, datetime]]
+    """What stage pods said last, by Job uid."""
+
+
+class NameTakenError(Exception):
+    """An object of the name that a run needs belongs to somebody else."""
+
+
+async def reconcile(key: RunKey, around: Surroundings) -> float | None:
+    """Bring a run one step further; return in how many seconds to look again at the latest.
+
+    Raises:
+        ApiRefusedError: The server refused; the cache holds what is known, so try again.
+        NameTakenError: A Job or Service of the run's name is not the run's.
+    """
+    found = around.cache.run(key)
+    if found is None:
+        return None
+    seen = seen_run(found)
+    if seen.is_frozen or seen.is_deleting:
+        return None
+    if seen.run is None:
+        await _refuse(seen, around)
+        return None
+    now = around.now()
+    observed = Observed(
+        seen.run,
+        seen.identity.uid,
+        seen.run.spec.storage.prefix.rstrip("/"),
+        seen.status,
+        attempts_of(
+            around.cache.owned(Resource.JOBS, seen.identity.uid),
+            around.cache.owned(Resource.PODS, seen.identity.uid),
+            around.progress,
+        ),
+        seen.generation,
+    )
+    planned = plan(observed, now)
+    await _act(seen, planned, around)
+    if planned.status != seen.status:
+        await _record(seen, planned, around)
+    if planned.look_again_at is None:
+        return None
+    return max(0.0, (planned.look_again_at - around.now()).total_seconds())
+
+
+async def _refuse(seen: SeenRun, around: Surroundings) -> None:
+    status = refused_status(seen, around.now())
+    if status != seen.status:
+        await _record(seen, Plan((), status), around)
+
+
+async def _record(seen: SeenRun, planned: Plan, around: Surroundings) -> None:
+    """Write the status, then tell of what changed: events of what was not recorded would lie."""
+    run = seen.identity
+    written = await around.api.apply_status(run.namespace, status_body(seen, planned.status))
+    around.cache.observe(Resource.RUNS, written)
+    await tell(around.api, run, happenings(seen.status, planned.status), around.now())
+
+
+async def _act(seen: SeenRun, planned: Plan, around: Surroundings) -> None:
+    for action in planned.actions:
+        match action:
+            case Launch():
+                await _launch(seen, action, around)
+            case Stop():
+                await _stop(seen.identity, action, around)
+            case _:
+                assert_never(action)
+
+
+async def _launch(seen: SeenRun, action: Launch, around: Surroundings) -> None:
+    if seen.run is None:  # reconcile plans for valid runs only
+        return
+    run, site = seen.identity, around.site
+    if not around.cache.owned(Resource.JOBS, run.uid):
+        await _created(around.api, run, Resource.SERVICES, service_json(run))
+        policy = network_policy_json(run, site)
+        await _created(around.api, run, Resource.NETWORK_POLICIES, policy)
+    job = as_json(stage_job(run, seen.run.spec, action, site))
+    around.cache.observe(Resource.JOBS, await _created(around.api, run, Resource.JOBS, job))
+
+
+async def _created(api: KubeApi, run: RunIdentity, resource: Resource, body: Object) -> Object:
+    """Create an object, or return the one of its name that is the run's already.
+
+    Raises:
+        NameTakenError: It is somebody else's.
+    """
+    try:
+        return await api.create(resource, run.namespace, body)
+    except ApiRefusedError as error:
+        if not error.is_conflict:
+            raise
+    name = body["metadata"]["name"]
+    found = await api.get(resource, run.namespace, name)
+    owners = (found or {}).get("metadata", {}).get("ownerReferences", [])
+    if found is not None and any(owner["uid"] == run.uid for owner in owners):
+        return found
+    msg = f"{resource.value} {name} exists and is not this run's; delete it or rename the run"
+    raise NameTakenError(msg)
+
+
+async def _stop(run: RunIdentity, action: Stop, around: Surroundings) -> None:
+    """Delete the Job: its pods get SIGTERM, and their grace to leave a checkpoint."""
+    name = run.job_name(action.stage, action.attempt)
+    jobs = around.cache.owned(Resource.JOBS, run.uid)
+    job = next((job for job in jobs if job["metadata"]["name"] == name), None)
+    if job is None or "deletionTimestamp" in job["metadata"]:
+        return
+    await around.api.delete(Resource.JOBS, run.namespace, name, job["metadata"]["uid"])

@@ -1,0 +1,125 @@
+"""A run object of the cluster as the models of the API, or why it is none. Pure."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
+
+from pydantic import ValidationError
+
+from steerlm_operator.api.conditions import (
+    Condition,
+    ConditionStatus,
+    ConditionType,
+    with_condition,
+)
+from steerlm_operator.api.loading import InvalidRunError, load_run
+from steerlm_operator.api.reasons import Reason
+from steerlm_operator.api.run import SteerLMRun
+from steerlm_operator.api.status import Phase, RunStatus
+from steerlm_operator.cluster.api import Object
+from steerlm_operator.render.names import FREEZE_ANNOTATION, RunIdentity
+
+_KEPT_SPECS: Final = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRun:
+    """A run object, read."""
+
+    identity: RunIdentity
+    generation: int
+    resource_version: str
+    status: RunStatus | None
+    run: SteerLMRun | None
+    """None: its spec breaks a rule."""
+    problem: str = ""
+    """Which rule, in one line."""
+    is_frozen: bool = False
+    """True: the operator only watches."""
+    is_deleting: bool = False
+
+
+def seen_run(found: Object) -> SeenRun:
+    """Return a run object, read; a status that nobody of us wrote counts as none."""
+    metadata = found["metadata"]
+    run, problem = _run(found)
+    return SeenRun(
+        identity=RunIdentity(metadata["namespace"], metadata["name"], metadata["uid"]),
+        generation=int(metadata.get("generation", 0)),
+        resource_version=metadata["resourceVersion"],
+        status=_status(found),
+        run=run,
+        problem=problem,
+        is_frozen=metadata.get("annotations", {}).get(FREEZE_ANNOTATION) == "disabled",
+        is_deleting="deletionTimestamp" in metadata,
+    )
+
+
+def refused_status(seen: SeenRun, now: datetime) -> RunStatus:
+    """Return the status of a run whose spec breaks a rule that no server checks."""
+    before = seen.status or RunStatus()
+    shown = before.conditions
+    for kind, status in (
+        (ConditionType.ACCEPTED, ConditionStatus.FALSE),
+        (ConditionType.PROGRESSING, ConditionStatus.FALSE),
+        (ConditionType.SUCCEEDED, ConditionStatus.FALSE),
+    ):
+        condition = Condition(
+            type=kind,
+            status=status,
+            reason=Reason.INVALID_SPEC,
+            message=seen.problem,
+            observed_generation=seen.generation,
+        )
+        shown = with_condition(shown, condition, now)
+    return before.model_copy(
+        update={
+            "observed_generation": seen.generation,
+            "phase": Phase.FAILED,
+            "conditions": shown,
+        }
+    )
+
+
+def status_body(seen: SeenRun, status: RunStatus) -> Object:
+    """Return what to apply; it is refused if the run has changed since it was read."""
+    return {
+        "apiVersion": "steerlm.dev/v1alpha1",
+        "kind": "SteerLMRun",
+        "metadata": {
+            "name": seen.identity.name,
+            "namespace": seen.identity.namespace,
+            "resourceVersion": seen.resource_version,
+        },
+        "status": status.model_dump(by_alias=True, mode="json", exclude_none=True),
+    }
+
+
+def _run(found: Object) -> tuple[SteerLMRun | None, str]:
+    metadata = found["metadata"]
+    document = {
+        "apiVersion": found["apiVersion"],
+        "kind": found["kind"],
+        "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
+        "spec": found.get("spec", {}),
+    }
+    return _parsed(json.dumps(document))
+
+
+@lru_cache(maxsize=_KEPT_SPECS)
+def _parsed(text: str) -> tuple[SteerLMRun | None, str]:
+    """Read a spec once: it never changes by itself, and a pass must be quick."""
+    try:
+        return load_run(text, file_name=""), ""
+    except InvalidRunError as error:
+        lines = (f"{problem.path}: {problem.message}" for problem in error.problems)
+        return None, "; ".join(lines)[:1000]
+
+
+def _status(found: Object) -> RunStatus | None:
+    try:
+        return RunStatus.model_validate(found["status"]) if found.get("status") else None
+    except ValidationError:
+        return None

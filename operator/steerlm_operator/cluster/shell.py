@@ -1,0 +1,113 @@
+"""The workers: they take runs from the queue and reconcile them, one worker a run."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from steerlm_jobs.contract.report import Progress
+from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Object, Resource
+from steerlm_operator.cluster.cache import Cache, RunKey
+from steerlm_operator.cluster.figures import Figures
+from steerlm_operator.cluster.queue import WorkQueue
+from steerlm_operator.cluster.reconciler import NameTakenError, Surroundings, reconcile
+from steerlm_operator.render.names import SELECTOR
+from steerlm_operator.render.settings import StagePodSettings
+
+log = logging.getLogger(__name__)
+
+_CONFLICT_SECONDS: Final = 0.05
+"""A newer version of the run is on its way to us."""
+_MAX_BACKOFF_SECONDS: Final = 60.0
+WATCHED: Final = {Resource.RUNS: "", Resource.JOBS: SELECTOR, Resource.PODS: SELECTOR}
+
+
+class Shell:
+    """Cache, queue and workers of one operator process."""
+
+    def __init__(
+        self, api: KubeApi, site: StagePodSettings, now: Callable[[], datetime], figures: Figures
+    ) -> None:
+        self.cache = Cache()
+        self.queue: WorkQueue[RunKey] = WorkQueue()
+        self.progress: dict[str, tuple[Progress, datetime]] = {}
+        self._api, self._figures = api, figures
+        self._around = Surroundings(api, self.cache, site, now, self.progress)
+        self._failures: dict[RunKey, int] = {}
+        self.is_listed = False
+        """True once the cache holds all there is: no worker acts before."""
+
+        figures.watch(
+            "steerlm_queue_depth", "Runs that wait for a worker.", lambda: len(self.queue)
+        )
+        figures.watch("steerlm_runs", "Runs in the cluster.", self.cache.num_runs)
+
+    def saw(self, resource: Resource, found: Object, *, is_gone: bool) -> None:
+        """Remember an object, and look at its run. Never raises."""
+        key = self.cache.observe(resource, found, is_gone=is_gone)
+        if key is not None:
+            self.queue.add(key)
+
+    async def relist(self) -> None:
+        """Make the cache equal to what the server has; look at every run.
+
+        Raises:
+            ApiRefusedError: The server did not answer.
+        """
+        for resource, selector in WATCHED.items():
+            listed = await self._api.list_all(resource, selector)
+            self.cache.replace_all(resource, listed)
+        self.is_listed = True
+        for key in self.cache.keys():  # noqa: SIM118  # no dict
+            self.queue.add(key)
+
+    async def work(self) -> None:
+        """Reconcile runs for ever."""
+        while True:
+            key = await self.queue.get()
+            try:
+                await self.look_at(key)
+            finally:
+                self.queue.done(key)
+
+    async def look_at(self, key: RunKey) -> None:
+        """Reconcile a run; whatever goes wrong with it touches no other run."""
+        self.queue.forget(key)
+        try:
+            with self._figures.passes.time():
+                again_in = await reconcile(key, self._around)
+        except ApiRefusedError as error:
+            self._later(key, error)
+        except NameTakenError as error:
+            self._later(key, error)
+        except Exception as error:  # the outermost loop: a bug in one run must not end the others
+            log.exception("%s/%s: a pass failed", key.namespace, key.name)
+            self._later(key, error, is_told=True)
+        else:
+            self._failures.pop(key, None)
+            if again_in is not None:
+                self.queue.add_after(key, again_in)
+
+    def _later(self, key: RunKey, error: Exception, *, is_told: bool = False) -> None:
+        if isinstance(error, ApiRefusedError) and error.is_conflict:
+            self.queue.add_after(key, _CONFLICT_SECONDS)
+            return
+        failures = self._failures.get(key, 0) + 1
+        self._failures[key] = failures
+        self._figures.failed_passes.inc()
+        asked = error.retry_after_seconds if isinstance(error, ApiRefusedError) else 0.0
+        seconds = max(asked, min(_MAX_BACKOFF_SECONDS, 0.25 * (1 << min(failures, 10))))
+        if not is_told:
+            log.warning("%s/%s: %s; again in %.0f s", key.namespace, key.name, error, seconds)
+        self.queue.add_after(key, seconds)
+
+
+async def relist_for_ever(shell: Shell, every_seconds: float) -> None:
+    """List anew from time to time: it repairs whatever a watch has missed."""
+    while True:
+        await asyncio.sleep(every_seconds)
+        try:
+            await shell.relist()
+        except ApiRefusedError as error:
+            log.warning("relist: %s", error)

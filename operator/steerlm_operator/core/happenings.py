@@ -1,0 +1,84 @@
+"""What to tell people of a pass: from the status before and after it. Pure.
+
+A Kubernetes Event each, and a line in the log. Nothing is told twice, for nothing is told of a
+status that did not change.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from steerlm_operator.api.conditions import ConditionStatus, ConditionType
+from steerlm_operator.api.reasons import Reason
+from steerlm_operator.api.status import RunStatus, StageState, StageStatus
+
+_BAD = frozenset({StageState.FAILED, StageState.RETRYING})
+_TOLD = frozenset(
+    {
+        StageState.RUNNING,
+        StageState.RETRYING,
+        StageState.SUCCEEDED,
+        StageState.FAILED,
+        StageState.CACHED,
+        StageState.CANCELLED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One thing that happened to a run."""
+
+    reason: str
+    message: str
+    is_warning: bool = False
+
+
+def happenings(before: RunStatus | None, after: RunStatus) -> tuple[Happening, ...]:
+    """Return what happened between two statuses of a run, in graph order, the run's end last."""
+    return (*_of_stages(before, after), *_of_run(before, after))
+
+
+def _of_stages(before: RunStatus | None, after: RunStatus) -> Iterator[Happening]:
+    known = {} if before is None else {record.name: record for record in before.stages}
+    cached = []
+    for record in after.stages:
+        old = known.get(record.name)
+        same = old is not None and (old.state, old.attempt) == (record.state, record.attempt)
+        if same or record.state not in _TOLD:
+            continue
+        if record.state is StageState.CACHED:
+            cached.append(record.name)
+            continue
+        yield Happening(
+            reason=f"Stage{record.state.value}",
+            message=_stage_message(record),
+            is_warning=record.state in _BAD,
+        )
+    if cached:
+        yield Happening("StageCached", f"results exist already: {', '.join(cached)}")
+
+
+def _stage_message(record: StageStatus) -> str:
+    why = f" ({record.reason.value})" if record.reason is not None else ""
+    text = f": {record.message}" if record.message else ""
+    return f"{record.name}, attempt {record.attempt}{why}{text}"
+
+
+def _of_run(before: RunStatus | None, after: RunStatus) -> Iterator[Happening]:
+    for kind in (ConditionType.ACCEPTED, ConditionType.SUCCEEDED, ConditionType.SUSPENDED):
+        new = _condition(after, kind)
+        old = None if before is None else _condition(before, kind)
+        if new is None or new[0] is ConditionStatus.UNKNOWN or new[:2] == (old or ())[:2]:
+            continue
+        status, reason, message = new
+        if kind is ConditionType.SUSPENDED and status is ConditionStatus.FALSE and old is None:
+            continue
+        is_bad = kind is not ConditionType.SUSPENDED and status is ConditionStatus.FALSE
+        yield Happening(reason.value, message or f"{kind.value} is {status.value}", is_bad)
+
+
+def _condition(
+    status: RunStatus, kind: ConditionType
+) -> tuple[ConditionStatus, Reason, str] | None:
+    found = next((c for c in status.conditions if c.type is kind), None)
+    return None if found is None else (found.status, found.reason, found.message)

@@ -1,0 +1,33 @@
+"""What the installation decides, as far as objects are made from it."""
+
+from typing import Final
+
+from pydantic import Field
+
+from steerlm_jobs.contract.values import Value
+from steerlm_operator.api.placement import Placement, S3Spec, Toleration
+
+A100: Final = {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB"}
+GPU_TAINT: Final = Toleration(key="nvidia.com/gpu", operator="Exists", effect="NoSchedule")
+
+
+class StagePodSettings(Value):
+    """How stage pods look in this cluster: values of the chart."""
+
+    image: str = "steerlm-jobs:latest"
+    """Where a run and its stage name none."""
+    service_account: str = "default"
+    """Of the run's namespace; workload identity hangs on it."""
+    image_pull_secrets: tuple[str, ...] = ()
+    gpu_placement: Placement = Placement(node_selector=A100, tolerations=(GPU_TAINT,))
+    """Nodes for stages with GPUs where a run says nothing."""
+    pod_labels: dict[str, str] = Field(default_factory=dict)
+    pod_annotations: dict[str, str] = Field(default_factory=dict)
+    grace_seconds: int = Field(default=300, ge=1)
+    """Between SIGTERM and SIGKILL: a checkpoint of a large model takes minutes."""
+    egress_cidrs: tuple[str, ...] = ("0.0.0.0/0",)
+    """Where stage pods may connect to: store and hub."""
+    s3: S3Spec = S3Spec()
+    """S3 server and region where a run names none."""
+    operator_namespace: str = ""
+    """Where the operator's pods are; they read the progress of stage pods."""

@@ -1,0 +1,208 @@
+"""An API server, a Job controller and a kubelet in memory, behind the operator's own Protocol.
+
+Time passes when a test says so. Every call can be the operator's last: see `Killed`.
+"""
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from steerlm_jobs.contract.config import StageConfig
+from steerlm_jobs.contract.report import Report
+from steerlm_operator.cluster.api import ApiRefusedError, Listed, Object, Resource
+from steerlm_operator.render.names import CONFIG_ANNOTATION
+from tests.scenario.world import a_success
+
+Watcher = Callable[[Resource, Object, bool], None]
+"""Called with each object that changes, and with True if it is gone."""
+Work = Callable[[StageConfig], tuple[int, Report | None]]
+"""What a stage program does: exit code, and the report it leaves."""
+
+
+class Killed(BaseException):
+    """SIGKILL of the operator, in the middle of a call."""
+
+
+def succeed(config: StageConfig) -> tuple[int, Report | None]:
+    return 0, a_success(config)
+
+
+class MemoryCluster:
+    """Objects by kind, namespace and name; a version for each change, as the real one has."""
+
+    def __init__(self, work: Work = succeed) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.created: list[tuple[Resource, str]] = []
+        self.writes: list[tuple[str, Resource]] = []
+        self.num_calls = 0
+        self.kill_at: int | None = None
+        """Which call is the operator's last, counted from 0."""
+        self.is_applied_before_kill = False
+        self.watchers: list[Watcher] = []
+        self._work = work
+        self._version = 0
+        self._objects: dict[tuple[Resource, str, str], Object] = {}
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def add_run(self, document: Object) -> Object:
+        body = deepcopy(document)
+        body["metadata"].setdefault("namespace", "default")
+        return self.add(Resource.RUNS, body)
+
+    def change_spec(self, name: str, **fields: Any) -> None:
+        run = self.object(Resource.RUNS, name)
+        run["spec"].update(fields)
+        run["metadata"]["generation"] += 1
+        self._touch(Resource.RUNS, run)
+
+    def object(self, resource: Resource, name: str) -> Object:
+        return self._objects[resource, "default", name]
+
+    def objects(self, resource: Resource) -> list[Object]:
+        return [found for (kind, _, _), found in self._objects.items() if kind is resource]
+
+    def tick(self, seconds: float = 1.0) -> None:
+        """Let the Job controller and the kubelet do one thing each."""
+        self.now += timedelta(seconds=seconds)
+        for job in self.objects(Resource.JOBS):
+            pods = [p for p in self.objects(Resource.PODS) if _owner(p) == job["metadata"]["uid"]]
+            if not pods and not job["status"].get("conditions"):
+                self._start_pods(job)
+            elif any(pod["status"]["phase"] == "Running" for pod in pods):
+                self._end_pods(job, pods)
+
+    async def list_all(self, resource: Resource, label_selector: str = "") -> Listed:
+        del label_selector
+        return await self._call(lambda: Listed(deepcopy(self.objects(resource)), self._version))
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        return await self._call(lambda: deepcopy(self._objects.get((resource, namespace, name))))
+
+    async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
+        def create() -> Object:
+            new = deepcopy(body)
+            new["metadata"]["namespace"] = namespace
+            if "generateName" in new["metadata"]:
+                new["metadata"]["name"] = f"{new['metadata']['generateName']}{self._version}"
+            if (resource, namespace, new["metadata"]["name"]) in self._objects:
+                raise ApiRefusedError(409, "AlreadyExists", new["metadata"]["name"])
+            self.writes.append(("create", resource))
+            if resource is not Resource.EVENTS:
+                self.created.append((resource, new["metadata"]["name"]))
+            return deepcopy(self.add(resource, new))
+
+        return await self._call(create)
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        def delete() -> None:
+            found = self._objects.get((resource, namespace, name))
+            if found is None or found["metadata"]["uid"] != uid:
+                return
+            for pod in self.objects(Resource.PODS):
+                if _owner(pod) == uid:
+                    self._remove(Resource.PODS, pod)
+            self._remove(resource, found)
+
+        await self._call(delete)
+
+    async def apply(self, resource: Resource, namespace: str, body: Object) -> Object:
+        raise NotImplementedError
+
+    async def apply_status(self, namespace: str, body: Object) -> Object:
+        def apply() -> Object:
+            name, version = body["metadata"]["name"], body["metadata"]["resourceVersion"]
+            run = self._objects.get((Resource.RUNS, namespace, name))
+            if run is None:
+                raise ApiRefusedError(404, "NotFound", name)
+            if run["metadata"]["resourceVersion"] != version:
+                raise ApiRefusedError(409, "Conflict", name)
+            self.writes.append(("apply", Resource.RUNS))
+            run["status"] = json.loads(json.dumps(body["status"]))
+            self._touch(Resource.RUNS, run)
+            return deepcopy(run)
+
+        return await self._call(apply)
+
+    async def _call(self, answer: Callable[[], Any]) -> Any:
+        number, self.num_calls = self.num_calls, self.num_calls + 1
+        if number == self.kill_at:
+            if self.is_applied_before_kill:
+                answer()
+            raise Killed
+        return answer()
+
+    def _remove(self, resource: Resource, found: Object) -> None:
+        del self._objects[resource, found["metadata"]["namespace"], found["metadata"]["name"]]
+        self._version += 1
+        self._tell(resource, found, is_gone=True)
+
+    def add(self, resource: Resource, body: Object) -> Object:
+        metadata = body["metadata"]
+        metadata.setdefault("uid", f"{self._version:08d}-uid")
+        metadata.setdefault("generation", 1)
+        body.setdefault("status", {})
+        self._objects[resource, metadata["namespace"], metadata["name"]] = body
+        self._touch(resource, body)
+        return body
+
+    def _touch(self, resource: Resource, found: Object) -> None:
+        self._version += 1
+        found["metadata"]["resourceVersion"] = str(self._version)
+        self._tell(resource, found)
+
+    def _tell(self, resource: Resource, found: Object, *, is_gone: bool = False) -> None:
+        if resource in {Resource.RUNS, Resource.JOBS, Resource.PODS}:
+            for watcher in self.watchers:
+                watcher(resource, deepcopy(found), is_gone)
+
+    def _start_pods(self, job: Object) -> None:
+        for index in range(job["spec"]["completions"]):
+            template = job["spec"]["template"]
+            started = {"running": {"startedAt": _text(self.now)}}
+            pod = {
+                "metadata": {
+                    "name": f"{job['metadata']['name']}-{index}",
+                    "namespace": job["metadata"]["namespace"],
+                    "labels": {
+                        **template["metadata"]["labels"],
+                        "batch.kubernetes.io/job-completion-index": str(index),
+                    },
+                    "annotations": template["metadata"]["annotations"],
+                    "ownerReferences": [{"uid": job["metadata"]["uid"], "controller": True}],
+                },
+                "spec": {"nodeName": "gpu-0"},
+            }
+            pod["status"] = {
+                "phase": "Running",
+                "containerStatuses": [{"name": "stage", "state": started}],
+            }
+            self.add(Resource.PODS, pod)
+
+    def _end_pods(self, job: Object, pods: list[Object]) -> None:
+        annotations = job["spec"]["template"]["metadata"]["annotations"]
+        code, report = self._work(StageConfig.model_validate_json(annotations[CONFIG_ANNOTATION]))
+        for pod in pods:
+            ended = {
+                "exitCode": code,
+                "message": "" if report is None else report.model_dump_json(by_alias=True),
+                "startedAt": _text(self.now - timedelta(seconds=1)),
+                "finishedAt": _text(self.now),
+            }
+            pod["status"]["phase"] = "Failed" if code else "Succeeded"
+            pod["status"]["containerStatuses"][0]["state"] = {"terminated": ended}
+            self._touch(Resource.PODS, pod)
+        kind = "Failed" if code else "Complete"
+        job["status"]["conditions"] = [{"type": kind, "status": "True"}]
+        self._touch(Resource.JOBS, job)
+
+
+def _owner(pod: Object) -> str:
+    return str(pod["metadata"]["ownerReferences"][0]["uid"])
+
+
+def _text(time: datetime) -> str:
+    return time.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,241 @@
+"""The operator's real shell against a cluster in memory: happy path, crashes, suspend, retry."""
+
+import asyncio
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from steerlm_jobs.contract.config import StageConfig
+from steerlm_jobs.contract.report import Report
+from steerlm_operator.cluster.api import Resource
+from steerlm_operator.cluster.figures import Figures
+from steerlm_operator.cluster.shell import Shell
+from steerlm_operator.render.settings import StagePodSettings
+from tests.scenario.memory_cluster import Killed, MemoryCluster, succeed
+
+STAGES = [
+    "prepare",
+    "train-apm",
+    "annotate",
+    "train-acsft",
+    "sample-1",
+    "annotate-1",
+    "train-acsft-1",
+    "evaluate",
+]
+
+
+def quickstart(**spec: Any) -> dict[str, Any]:
+    text = (Path(__file__).parents[2] / "crds/examples/quickstart.yaml").read_text()
+    run: dict[str, Any] = yaml.safe_load(text)
+    run["spec"].update(spec)
+    return run
+
+
+async def _settled(cluster: MemoryCluster) -> None:
+    """Run a fresh operator until nothing is left to do now; it may be killed on the way."""
+    shell = Shell(cluster, StagePodSettings(), cluster.clock, Figures())
+
+    def watch(resource: Resource, found: dict[str, Any], is_gone: bool) -> None:  # noqa: FBT001  # as the Protocol has it
+        shell.saw(resource, found, is_gone=is_gone)
+
+    cluster.watchers = [watch]
+    await shell.relist()
+    idle = 0
+    while idle < 3:  # turns of the loop in which no timer put a run into the queue
+        if len(shell.queue):
+            idle = 0
+            key = await shell.queue.get()
+            await shell.look_at(key)
+            shell.queue.done(key)
+        else:
+            idle += 1
+            await asyncio.sleep(0)
+
+
+def settle(cluster: MemoryCluster) -> bool:
+    """Let an operator work until nothing is left to do now; return False if it was killed."""
+    try:
+        asyncio.run(_settled(cluster))
+    except Killed:
+        cluster.watchers = []
+        return False
+    return True
+
+
+def status_of(cluster: MemoryCluster) -> dict[str, Any]:
+    return dict(cluster.object(Resource.RUNS, "quickstart")["status"])
+
+
+def run_to_end(cluster: MemoryCluster, rounds: int = 60) -> dict[str, Any]:
+    for _ in range(rounds):
+        settle(cluster)
+        status = status_of(cluster)
+        if status.get("phase") in {"Succeeded", "Failed", "Stopped"}:
+            return status
+        cluster.tick(31)  # longer than the backoff
+    raise AssertionError(status)
+
+
+def launched(cluster: MemoryCluster) -> list[str]:
+    return [name for kind, name in cluster.created if kind is Resource.JOBS]
+
+
+def states(status: dict[str, Any]) -> dict[str, str]:
+    return {stage["name"]: stage["state"] for stage in status["stages"]}
+
+
+def test_a_run_ends_with_one_job_a_stage():
+    cluster = MemoryCluster()
+    uid = cluster.add_run(quickstart())["metadata"]["uid"]
+    status = run_to_end(cluster)
+    assert states(status) == dict.fromkeys(STAGES, "Succeeded")
+    assert launched(cluster) == [f"quickstart-{uid[:8]}-{stage}-1" for stage in STAGES]
+    assert next(c for c in status["conditions"] if c["type"] == "Succeeded")["status"] == "True"
+
+
+def test_a_stage_costs_three_writes_and_at_most_two_events():
+    """design.md 6: a status that records the attempt, its Job, a status with the Job's uid."""
+    cluster = MemoryCluster()
+    cluster.add_run(quickstart())
+    run_to_end(cluster)
+    writes = [verb for verb, kind in cluster.writes if kind is not Resource.EVENTS]
+    events = [verb for verb, kind in cluster.writes if kind is Resource.EVENTS]
+    once = 2 + 1  # Service and NetworkPolicy; the status that says it has ended
+    assert len(writes) <= 3 * len(STAGES) + once
+    assert len(events) <= 2 * len(STAGES) + 2
+
+
+@pytest.mark.parametrize("first_seed", range(0, 100, 10))
+def test_an_operator_that_is_killed_anywhere_repeats_and_loses_nothing(first_seed: int):
+    _crashes(range(first_seed, first_seed + 10))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first_seed", range(100, 1000, 100))
+def test_a_thousand_operators_that_are_killed_anywhere(first_seed: int):
+    _crashes(range(first_seed, first_seed + 100))
+
+
+def _crashes(seeds: range) -> None:
+    """Run with an operator that dies again and again, before or after a call took effect."""
+    for seed in seeds:
+        chance = random.Random(seed)  # a test's own chance
+        cluster = MemoryCluster()
+        cluster.add_run(quickstart())
+        for _ in range(300):
+            cluster.kill_at = cluster.num_calls + chance.randrange(12)
+            cluster.is_applied_before_kill = chance.random() < 0.5
+            settle(cluster)
+            if status_of(cluster).get("phase") == "Succeeded":
+                break
+            cluster.tick(1)
+        assert states(status_of(cluster)) == dict.fromkeys(STAGES, "Succeeded"), seed
+        assert len(launched(cluster)) == len(set(launched(cluster))) == len(STAGES), seed
+
+
+def test_a_stage_that_fails_is_tried_again_and_then_given_up():
+    def fail_training(config: StageConfig) -> tuple[int, Report | None]:
+        return (1, None) if config.stage == "train-apm" else succeed(config)
+
+    cluster = MemoryCluster(fail_training)
+    cluster.add_run(quickstart())
+    status = run_to_end(cluster)
+    assert status["phase"] == "Failed"
+    assert [name.split("-", 2)[2] for name in launched(cluster)] == [
+        "prepare-1",
+        "train-apm-1",
+        "train-apm-2",
+        "train-apm-3",
+    ]
+    assert states(status)["annotate"] == "Skipped"
+
+
+def test_bad_input_is_not_tried_again_and_its_message_reaches_the_status():
+    def refuse(config: StageConfig) -> tuple[int, Report | None]:
+        return 11, Report(exit_code=11, message=f"{config.stage}: line 3 is no JSON")
+
+    cluster = MemoryCluster(refuse)
+    cluster.add_run(quickstart())
+    status = run_to_end(cluster)
+    assert (status["stages"][0]["reason"], status["stages"][0]["message"]) == (
+        "BadInput",
+        "prepare: line 3 is no JSON",
+    )
+    assert len(launched(cluster)) == 1
+
+
+def test_suspend_deletes_the_job_and_resume_starts_the_next_attempt():
+    cluster = MemoryCluster()
+    cluster.add_run(quickstart())
+    settle(cluster)
+    cluster.tick()
+    settle(cluster)
+    cluster.change_spec("quickstart", suspend=True)
+    settle(cluster)
+    assert cluster.objects(Resource.JOBS) == []
+    settle(cluster)
+    assert status_of(cluster)["phase"] == "Suspended"
+    cluster.change_spec("quickstart", suspend=False)
+    status = run_to_end(cluster)
+    assert status["phase"] == "Succeeded"
+    assert launched(cluster)[1].endswith("-prepare-2")
+    assert status["stages"][0]["failures"] == status["stages"][0]["disruptions"] == 0
+
+
+def test_a_job_that_a_user_deletes_is_a_disruption():
+    cluster = MemoryCluster()
+    cluster.add_run(quickstart())
+    settle(cluster)
+    cluster.tick()
+    settle(cluster)
+    (job,) = cluster.objects(Resource.JOBS)
+    metadata = job["metadata"]
+    asyncio.run(cluster.delete(Resource.JOBS, "default", metadata["name"], metadata["uid"]))
+    status = run_to_end(cluster)
+    assert status["phase"] == "Succeeded"
+    assert status["stages"][0]["disruptions"] == 1
+
+
+def test_a_job_of_somebody_else_is_not_adopted():
+    cluster = MemoryCluster()
+    uid = cluster.add_run(quickstart())["metadata"]["uid"]
+    foreign = {"metadata": {"name": f"quickstart-{uid[:8]}-prepare-1", "namespace": "default"}}
+    cluster.add(Resource.JOBS, foreign)
+    settle(cluster)
+    assert status_of(cluster)["stages"][0]["state"] == "Queued"
+
+
+def test_a_spec_that_no_server_checks_is_refused_in_the_status():
+    cluster = MemoryCluster()
+    run = quickstart()
+    run["spec"]["stages"]["evaluate"]["gates"] = [{"metric": "meter/jocks/spearman", "min": "0.8"}]
+    cluster.add_run(run)
+    settle(cluster)
+    status = status_of(cluster)
+    accepted = next(c for c in status["conditions"] if c["type"] == "Accepted")
+    assert (accepted["status"], accepted["reason"]) == ("False", "InvalidSpec")
+    assert "spec.stages.evaluate.gates[0].metric" in accepted["message"]
+    assert launched(cluster) == []
+
+
+def test_a_frozen_run_is_only_watched():
+    cluster = MemoryCluster()
+    run = quickstart()
+    run["metadata"]["annotations"] = {"steerlm.dev/reconcile": "disabled"}
+    cluster.add_run(run)
+    settle(cluster)
+    assert cluster.created == []
+
+
+def test_a_poisoned_status_disturbs_no_other_run():
+    cluster = MemoryCluster()
+    cluster.add_run(quickstart())
+    other = quickstart()
+    other["metadata"]["name"] = "poisoned"
+    poisoned = cluster.add_run(other)
+    poisoned["status"] = {"stages": "none", "phase": 7}
+    assert run_to_end(cluster)["phase"] == "Succeeded"

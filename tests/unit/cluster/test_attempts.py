@@ -1,0 +1,86 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from steerlm_jobs.contract.report import Report
+from steerlm_operator.cluster.attempts import attempts_of
+from steerlm_operator.core.graph import StageId
+from steerlm_operator.core.observed import Attempt, AttemptState
+from tests.unit.cluster.objects import Object, a_job, a_pod
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+END = datetime(2026, 1, 1, 0, 0, 9, tzinfo=UTC)
+SEALED = Report(exit_code=0, fingerprint="F", digest="D" * 43)
+
+
+def attempt_of(job: Object, *pods: Object) -> Attempt:
+    (found,) = attempts_of([job], pods, {})
+    return found
+
+
+def text(report: Report) -> str:
+    return report.model_dump_json(by_alias=True)
+
+
+def test_a_job_without_pods_is_active_and_has_not_started():
+    assert attempt_of(a_job()) == Attempt(
+        StageId("prepare"), 1, AttemptState.ACTIVE, uid="job-prepare-1"
+    )
+
+
+def test_a_job_has_succeeded_when_its_pod_has_and_not_when_its_controller_says_so():
+    job = a_job()
+    assert attempt_of(job, a_pod(job, code=0, message=text(SEALED))) == Attempt(
+        StageId("prepare"),
+        1,
+        AttemptState.ENDED,
+        uid="job-prepare-1",
+        exit_code=0,
+        report=SEALED,
+        started_at=START,
+        ended_at=END,
+    )
+
+
+def test_a_sharded_job_has_succeeded_when_all_shards_have_and_one_has_sealed():
+    job = a_job(completions=2)
+    first = a_pod(job, 0, code=0, message=text(Report(exit_code=0, fingerprint="F")))
+    second = a_pod(job, 1, code=0, message=text(SEALED))
+    assert attempt_of(job, first).state is AttemptState.ACTIVE
+    assert attempt_of(job, first, second).report == SEALED
+
+
+def test_a_failed_pod_of_a_job_that_still_runs_ends_nothing():
+    job = a_job()
+    assert attempt_of(job, a_pod(job, code=1)).state is AttemptState.ACTIVE
+
+
+@pytest.mark.parametrize("code", [10, 11, 12, 13, 1, 20, 22])
+def test_a_failed_job_has_the_exit_code_and_message_of_its_pod(code: int):
+    job = a_job(conditions=("Failed",))
+    report = Report(exit_code=code, message="why")
+    found = attempt_of(job, a_pod(job, code=code, message=text(report)))
+    assert (found.exit_code, found.report) == (code, report)
+
+
+def test_ranks_that_were_killed_along_explain_nothing():
+    job = a_job(completions=2, conditions=("Failed",))
+    killed = a_pod(job, 0, code=137, ended_at="2026-01-01T00:00:01Z")
+    bad = a_pod(job, 1, code=12, message=text(Report(exit_code=12, message="loss is nan")))
+    assert attempt_of(job, killed, bad).exit_code == 12
+
+
+def test_a_pod_that_the_cluster_took_is_a_disruption_whatever_its_exit_code():
+    job = a_job(conditions=("Failed",))
+    assert attempt_of(job, a_pod(job, code=137, is_disrupted=True)).exit_code == 21
+
+
+def test_a_failed_job_without_pods_is_lost():
+    assert attempt_of(a_job(conditions=("Failed",))).state is AttemptState.LOST
+
+
+def test_without_a_report_the_last_line_of_the_log_is_the_message():
+    job = a_job(conditions=("Failed",))
+    found = attempt_of(job, a_pod(job, code=1, message="Traceback\nValueError: no\n\n"))
+    assert found.report is not None
+    assert found.report.message == "ValueError: no"
