@@ -24,6 +24,13 @@ demo: $(VENV)/.run  ## Train a model that steers, from generated data, in three 
 demo-real: $(VENV)/.demo-real  ## SmolLM2-135M on real data of ../shared/data, in half an hour
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo_real.sh
 
+.PHONY: cluster cluster-down
+cluster: $(VENV)/.dev  ## A Kubernetes control plane, an S3 server and the operator on this machine, to try runs on
+	@$(BIN)/python -m tests.cluster up
+
+cluster-down: $(VENV)/.dev  ## End it
+	@$(BIN)/python -m tests.cluster down
+
 ##@ Develop
 .PHONY: check test fix gen lock
 check: lint  ## What must be green before a commit: style, types, layers, fast tests, generated files
@@ -52,7 +59,7 @@ lock: $(UV)  ## Pin all dependencies anew, with hashes; UPGRADE=1 takes the newe
 
 .PHONY: help
 help:  ## Print this
-	@awk -F ':.*## ' '/^##@ /{printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^##@ /{printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 # Below: what the targets above are made of.
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \

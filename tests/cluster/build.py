@@ -9,6 +9,7 @@ from typing import Final
 
 HERE: Final = Path(__file__).parent
 KUBERNETES: Final = "v1.36.3"
+HELM: Final = "v4.2.3"
 VERSITYGW: Final = "v1.8.0"
 COMPONENTS: Final = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
@@ -57,6 +58,21 @@ def s3_server() -> Path:
         program.parent.mkdir(parents=True, exist_ok=True)
         _go("install", package, at=HERE, environment={"GOBIN": str(program.parent)})
         (program.parent / "versitygw").rename(program)
+    return program
+
+
+def helm_program() -> Path:
+    """Return Helm, built on first use (about two minutes).
+
+    Raises:
+        CannotBuildError: There is no Go, or the build failed.
+    """
+    program = cache_folder() / f"helm-{HELM}"
+    if not program.exists():
+        program.parent.mkdir(parents=True, exist_ok=True)
+        package = f"helm.sh/helm/v4/cmd/helm@{HELM}"
+        _go("install", package, at=HERE, environment={"GOBIN": str(program.parent)})
+        (program.parent / "helm").rename(program)
     return program
 
 

@@ -1,7 +1,6 @@
 """All of it together: control plane, kubelet, S3 server and the operator, as processes."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,7 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.cluster.build import helm_program
 from tests.cluster.control_plane import ADMIN, KUBELET, OPERATOR, ControlPlane, free_port
+from tests.cluster.processes import end, start
+from tests.cluster.runs import STAND_IN_IMAGE
 from tests.cluster.s3 import S3Server
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +34,7 @@ class Cluster:
         self.root.mkdir(parents=True, exist_ok=True)
         self.control_plane = self._stack.enter_context(ControlPlane(self.root / "control-plane"))
         self.s3 = self._stack.enter_context(S3Server(self.root / "s3"))
-        self.kubectl("apply", "-f", str(ROOT / "crds/steerlmruns.yaml"))
+        self._install_chart()
         self.kubectl("wait", "--for=condition=Established", "crd/steerlmruns.steerlm.dev")
         self._start_kubelet()
         return self
@@ -60,6 +62,83 @@ class Cluster:
             raise AssertionError(msg)
         return done.stdout if check else done.stdout + done.stderr
 
+    def apply(self, namespace: str, document: dict[str, Any]) -> str:
+        """Apply an object; return what kubectl says."""
+        return self.kubectl("apply", "-n", namespace, "-f", "-", given=json.dumps(document))
+
+    def make_store(self) -> None:
+        """Make the buckets, and upload the quickstart's data."""
+        for bucket in ("data", "runs"):
+            self.s3.make_bucket(bucket)
+        self.s3.upload(ROOT / "examples/data", "data", "quickstart")
+
+    def make_namespace(self, name: str) -> None:
+        """Make a namespace that holds the credentials of the store."""
+        if name != "default":
+            self.kubectl("create", "namespace", name)
+        literals = [f"--from-literal={k}={v}" for k, v in self.s3.credentials.items()]
+        self.kubectl("create", "-n", name, "secret", "generic", "s3-credentials", *literals)
+
+    def _install_chart(self) -> None:
+        """Install the CRD, and give the operator the rights that the chart gives it.
+
+        The chart's own Deployment has an image that no node here knows: the operator is a process.
+        """
+        helm = str(helm_program())
+        config = str(self.control_plane.kubeconfig(ADMIN))
+        chart = str(ROOT / "charts/steerlm-operator")
+        command = [helm, "--kubeconfig", config, "install", "steerlm", chart, "-n", NAMESPACE]
+        done = subprocess.run(
+            [*command, "--create-namespace"], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            msg = f"helm install: {done.stderr.strip()}"
+            raise AssertionError(msg)
+
+    def wait_for(
+        self, namespace: str, name: str, condition: str, *, seconds: int = 60
+    ) -> dict[str, Any]:
+        """Wait until a condition of a run holds (`Succeeded`, or `Succeeded=False`); return it.
+
+        Raises:
+            AssertionError: It did not in time; the message has the whole status.
+        """
+        target, until = f"steerlmrun/{name}", f"--timeout={seconds}s"
+        wait = ("wait", "-n", namespace, target, f"--for=condition={condition}", until)
+        said = self.kubectl(*wait, check=False)
+        run: dict[str, Any] = self.get(target, "-n", namespace)
+        if "condition met" not in said:
+            msg = f"{said}: {json.dumps(run.get('status'), indent=1)}"
+            raise AssertionError(msg)
+        return run
+
+    def wait_for_stage(
+        self, namespace: str, name: str, stage: str, state: str, *, seconds: int = 60
+    ) -> None:
+        """Wait until a stage of a run is in a state."""
+        path = f'{{.status.stages[?(@.name=="{stage}")].state}}'
+        wait = ("wait", "-n", namespace, f"steerlmrun/{name}", f"--for=jsonpath={path}={state}")
+        self.kubectl(*wait, f"--timeout={seconds}s")
+
+    def patch(self, namespace: str, name: str, spec: dict[str, Any]) -> None:
+        """Change fields of a run's spec."""
+        body = json.dumps({"spec": spec})
+        self.kubectl("patch", "slr", name, "-n", namespace, "--type=merge", "-p", body)
+
+    def operator_rights(self) -> set[tuple[str, str]]:
+        """Return (verb, resource) of all that the chart lets the operator do.
+
+        `steerlmruns/finalizers` is asked for by the server itself, for owner references.
+        """
+        rules = self.get("clusterrole", "steerlm-operator")["rules"]
+        return {
+            (verb, resource)
+            for rule in rules
+            for resource in rule["resources"]
+            for verb in rule["verbs"]
+            if resource != "steerlmruns/finalizers"
+        }
+
     def get(self, *arguments: str) -> Any:
         """Return what `kubectl get` finds, as JSON."""
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
@@ -68,22 +147,17 @@ class Cluster:
         """Start the operator under its own identity; it has the rights that the chart gives it."""
         self.health_port = free_port()
         environment = {
-            **os.environ,
+            **_PATHS,
             "KUBECONFIG": str(self.control_plane.kubeconfig(OPERATOR)),
-            "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}",
             "STEERLM_OPERATOR_HEALTH_PORT": str(self.health_port),
             "STEERLM_OPERATOR_HOST": "127.0.0.1",
             "STEERLM_OPERATOR_STAGE_PODS": json.dumps(self._stage_pods()),
             **{f"STEERLM_OPERATOR_{name.upper()}": value for name, value in settings.items()},
         }
-        with (self.root / "operator.log").open("ab") as log:
-            self._operator = subprocess.Popen(
-                [sys.executable, "-P", "-m", "steerlm_operator"],
-                stdout=log,
-                stderr=log,
-                env=environment,
-                cwd=ROOT,
-            )
+        command = [sys.executable, "-P", "-m", "steerlm_operator"]
+        self._operator = start(
+            command, self.root / "operator.log", environment=environment, at=ROOT
+        )
 
     def _stage_pods(self) -> dict[str, Any]:
         """What the chart would say of stage pods here."""
@@ -100,18 +174,16 @@ class Cluster:
         return code
 
     def _start_kubelet(self) -> None:
-        with (self.root / "kubelet.log").open("wb") as log:
-            kubelet = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "tests.cluster.kubelet"),
-                    *("--kubeconfig", str(self.control_plane.kubeconfig(KUBELET))),
-                    *("--root", str(self.root / "pods"), "--image", IMAGE),
-                    *("--gpu-nodes", str(self.num_gpu_nodes)),
-                ],
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}"},
-                cwd=ROOT,
-            )
-        self._stack.callback(kubelet.wait)
-        self._stack.callback(kubelet.terminate)
+        images = {IMAGE: "steerlm_jobs", STAND_IN_IMAGE: "tests.cluster.stand_in"}
+        command = [
+            *(sys.executable, "-m", "tests.cluster.kubelet"),
+            *("--kubeconfig", str(self.control_plane.kubeconfig(KUBELET))),
+            *("--root", str(self.root / "pods"), "--gpu-nodes", str(self.num_gpu_nodes)),
+        ]
+        for name, module in images.items():
+            command += ["--image", f"{name}={module}"]
+        kubelet = start(command, self.root / "kubelet.log", environment=_PATHS, at=ROOT)
+        self._stack.callback(end, kubelet)
+
+
+_PATHS = {"PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}"}

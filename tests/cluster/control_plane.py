@@ -3,7 +3,6 @@
 import contextlib
 import json
 import secrets
-import signal
 import socket
 import ssl
 import subprocess
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.cluster.build import control_plane
+from tests.cluster.processes import end, start
 
 ADMIN = "admin"
 KUBELET = "kubelet"
@@ -76,13 +76,7 @@ class ControlPlane:
 
     def __exit__(self, *_: object) -> None:
         for process in reversed(self._processes):
-            process.send_signal(signal.SIGTERM)
-        for process in reversed(self._processes):
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process)
 
     @property
     def url(self) -> str:
@@ -169,9 +163,8 @@ class ControlPlane:
         self.kubeconfig(user).write_text(yaml.safe_dump(config), encoding="utf-8")
 
     def _start(self, command: list[str]) -> None:
-        name = Path(command[0]).name
-        with (self.root / f"{name}.log").open("wb") as log:
-            self._processes.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=self.root))
+        log = self.root / f"{Path(command[0]).name}.log"
+        self._processes.append(start(command, log, at=self.root))
 
     def _wait_until_ready(self) -> None:
         """Return when the API server is ready.

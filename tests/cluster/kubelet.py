@@ -177,8 +177,8 @@ class Kubelet:
             return
         words = [*container.get("command", []), *container.get("args", [])]
         command = [_expanded(word, environment) for word in words]
-        if command[0] == "python":
-            command = [*prefix, *command[1:]]
+        if command[:3] == ["python", "-m", "steerlm_jobs"]:
+            command = [*prefix, *command[3:]]
         log = (pod.folder / "log.txt").open("wb")
         pod.process = await asyncio.create_subprocess_exec(
             *command,
@@ -466,11 +466,16 @@ def main() -> None:
     parser.add_argument("--kubeconfig", type=Path, required=True)
     parser.add_argument("--root", type=Path, required=True, help="folder for the pods' files")
     parser.add_argument("--gpu-nodes", type=int, default=2)
-    parser.add_argument("--image", action="append", default=[], help="image that is this Python")
+    parser.add_argument(
+        "--image", action="append", default=[], metavar="NAME=MODULE", help="module it runs"
+    )
     given = parser.parse_args()
     nodes = [a_node("cpu-0")]
     nodes += [a_node(f"gpu-{i}", gpus=8, labels=A100) for i in range(given.gpu_nodes)]
-    images = {name: [sys.executable] for name in given.image}
+    images = {
+        name: [sys.executable, "-m", module]
+        for name, _, module in (image.partition("=") for image in given.image)
+    }
     kubelet = Kubelet(given.kubeconfig, given.root, images)
     asyncio.run(kubelet.run(nodes))
 

@@ -1,7 +1,6 @@
 """A real S3 server on a folder, with one user."""
 
 import secrets
-import signal
 import subprocess
 import time
 import urllib.error
@@ -13,6 +12,7 @@ import boto3
 
 from tests.cluster.build import s3_server
 from tests.cluster.control_plane import free_port
+from tests.cluster.processes import end, start
 
 START_SECONDS = 30
 
@@ -41,10 +41,8 @@ class S3Server:
         data.mkdir(parents=True)
         keys = ["--access", self.access_key, "--secret", self.secret_key]
         address = ["--port", f"127.0.0.1:{self.port}"]
-        with (self.root / "log.txt").open("wb") as log:
-            self._process = subprocess.Popen(
-                [str(s3_server()), *keys, *address, "posix", str(data)], stdout=log, stderr=log
-            )
+        command = [str(s3_server()), *keys, *address, "posix", str(data)]
+        self._process = start(command, self.root / "log.txt", at=self.root)
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
             try:
@@ -60,8 +58,7 @@ class S3Server:
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            self._process.wait(10)
+            end(self._process)
 
     def client(self) -> "boto3.client":
         return boto3.client(

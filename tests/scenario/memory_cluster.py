@@ -76,11 +76,16 @@ class MemoryCluster:
                 self._end_pods(job, pods)
 
     async def list_all(self, resource: Resource, label_selector: str = "") -> Listed:
-        del label_selector
-        return await self._call(lambda: Listed(deepcopy(self.objects(resource)), self._version))
+        wanted = dict(term.split("=") for term in label_selector.split(",") if term)
 
-    async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
-        return await self._call(lambda: deepcopy(self._objects.get((resource, namespace, name))))
+        def chosen() -> list[Object]:
+            return [
+                found
+                for found in self.objects(resource)
+                if wanted.items() <= found["metadata"].get("labels", {}).items()
+            ]
+
+        return await self._call(lambda: Listed(deepcopy(chosen()), self._version))
 
     async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
         def create() -> Object:
@@ -108,9 +113,6 @@ class MemoryCluster:
             self._remove(resource, found)
 
         await self._call(delete)
-
-    async def apply(self, resource: Resource, namespace: str, body: Object) -> Object:
-        raise NotImplementedError
 
     async def apply_status(self, namespace: str, body: Object) -> Object:
         def apply() -> Object:

@@ -75,20 +75,12 @@ class KubeApi(Protocol):
         """Return all objects of a kind that the operator may see."""
         ...
 
-    async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
-        """Return an object; None if there is none."""
-        ...
-
     async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
         """Create an object; 409 if one of that name exists."""
         ...
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         """Delete this very object and, behind it, all that it owns; nothing if it is gone."""
-        ...
-
-    async def apply(self, resource: Resource, namespace: str, body: Object) -> Object:
-        """Apply the operator's fields of an object."""
         ...
 
     async def apply_status(self, namespace: str, body: Object) -> Object:

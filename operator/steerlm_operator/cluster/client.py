@@ -68,15 +68,6 @@ class Client:
                 return Listed(found, version)
             query["continue"] = following
 
-    async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
-        """Return an object; None if there is none."""
-        try:
-            return await self._call("GET", resource, _path(resource, namespace, name))
-        except ApiRefusedError as error:
-            if error.is_gone:
-                return None
-            raise
-
     async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
         """Create an object."""
         query = {"fieldManager": FIELD_MANAGER}
@@ -95,11 +86,6 @@ class Client:
         except ApiRefusedError as error:
             if not (error.is_gone or error.is_conflict):  # 409: another object has its name now
                 raise
-
-    async def apply(self, resource: Resource, namespace: str, body: Object) -> Object:
-        """Apply the operator's fields of an object."""
-        path = _path(resource, namespace, body["metadata"]["name"])
-        return await self._apply(resource, path, body)
 
     async def apply_status(self, namespace: str, body: Object) -> Object:
         """Apply the status of a run."""

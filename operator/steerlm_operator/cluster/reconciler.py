@@ -16,7 +16,7 @@ from steerlm_operator.core.happenings import happenings
 from steerlm_operator.core.observed import Launch, Observed, Plan, Stop
 from steerlm_operator.core.plan import plan
 from steerlm_operator.render.job import as_json, stage_job
-from steerlm_operator.render.names import RunIdentity
+from steerlm_operator.render.names import RUN_UID_LABEL, RunIdentity
 from steerlm_operator.render.network import network_policy_json, service_json
 from steerlm_operator.render.settings import StagePodSettings
 
@@ -126,10 +126,12 @@ async def _created(api: KubeApi, run: RunIdentity, resource: Resource, body: Obj
         if not error.is_conflict:
             raise
     name = body["metadata"]["name"]
-    found = await api.get(resource, run.namespace, name)
-    owners = (found or {}).get("metadata", {}).get("ownerReferences", [])
-    if found is not None and any(owner["uid"] == run.uid for owner in owners):
-        return found
+    own = await api.list_all(resource, f"{RUN_UID_LABEL}={run.uid}")
+    for found in own.items:
+        metadata = found["metadata"]
+        owners = [owner["uid"] for owner in metadata.get("ownerReferences", [])]
+        if (metadata["namespace"], metadata["name"]) == (run.namespace, name) and run.uid in owners:
+            return found
     msg = f"{resource.value} {name} exists and is not this run's; delete it or rename the run"
     raise NameTakenError(msg)
 

@@ -1,0 +1,44 @@
+"""Runs for cluster tests: stand-in stages, changed where a test says so."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+STAND_IN_IMAGE = "stand-in:test"
+STAGES = (
+    "prepare",
+    "train-apm",
+    "annotate",
+    "train-acsft",
+    "sample-1",
+    "annotate-1",
+    "train-acsft-1",
+    "evaluate",
+)
+
+
+def quickstart() -> dict[str, Any]:
+    """Return crds/examples/quickstart.yaml."""
+    text = (ROOT / "crds/examples/quickstart.yaml").read_text(encoding="utf-8")
+    run: dict[str, Any] = yaml.safe_load(text)
+    return run
+
+
+def a_stand_in_run(folder: Path, *, name: str = "r", gpus: int = 0, **env: str) -> dict[str, Any]:
+    """Return a run whose stages are stand-ins that work for a third of a second each."""
+    run = quickstart()
+    run["metadata"] = {"name": name}
+    spec = run["spec"]
+    spec["storage"]["prefix"] = f"s3://runs/{folder.name}/{name}/"
+    variables = {"STAND_IN_FOLDER": f"at:{folder}", **env}
+    spec["defaults"] = {
+        "image": STAND_IN_IMAGE,
+        "retry": {"backoffSeconds": 0},
+        "env": [{"name": key, "value": value} for key, value in variables.items()],
+    }
+    if gpus:
+        for stage in ("trainApm", "trainAcsft", "annotate", "sample"):
+            spec["stages"].setdefault(stage, {})["resources"] = {"gpus": gpus}
+    return run

@@ -1,0 +1,179 @@
+"""What the API server takes and refuses: the CRD's rules, one accepted and one refused each."""
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from steerlm_operator.api.run import SteerLMRun
+from tests.cluster.cluster import Cluster
+from tests.cluster.runs import ROOT, quickstart
+
+pytestmark = pytest.mark.cluster
+
+REFUSED = [
+    ("spec.attributes.0.max", 0, "max must be above min"),
+    ("spec.attributes.0.target", 9, "target must be within min..max"),
+    ("spec.attributes.1.name", "quality", "Duplicate value"),
+    ("spec.data.labelled.0.uri", "oasst.jsonl", "on a cluster, write s3://bucket/path"),
+    ("spec.data.labelled.0.uri", "s3://key:secret@data/x.gz", "without credentials"),
+    ("spec.data.labelled.1.format", "HhRlhf", "HhRlhf has no labels"),
+    ("spec.data.unlabelled.0.name", "oasst", "names are unique among all sources"),
+    ("spec.data.labelled.0.name", "model", "is no name for a source"),
+    ("spec.data.labelled.0.labels", [{"to": "quality"}], "exactly one of from and fromMeter"),
+    ("spec.data.validationFraction", "1.5", "must be >= 0.0 and < 1.0"),
+    ("spec.data.validationFraction", "a lot", "spec.data.validationFraction"),
+    ("spec.model.baseModelUri", "file:///models/x", "hf://owner/name or scratch:tiny"),
+    ("spec.storage.prefix", "", "storage.prefix is required"),
+    ("spec.storage.credentials", {"mode": "Secret"}, "mode Secret needs secretName"),
+    ("spec.stages.trainApm.training.learningRate", "-1", "must be > 0.0"),
+    ("spec.stages.trainApm.training.method", "Lorra", "Unsupported value"),
+    ("spec.stages.evaluate.gates.0.metric", "humor", "write steerability/<attribute>"),
+    ("spec.stages.evaluate.gates.0", {"metric": "apm/humor/mae"}, "exactly one of min and max"),
+    ("spec.defaults", {"env": [{"name": "LD_PRELOAD", "value": "x"}]}, "is reserved"),
+    ("spec.bootstrap.iterations", 17, "spec.bootstrap.iterations"),
+    ("spec.bootstrap.filter", {"kind": "TopN", "topN": 9}, "filter.topN is above"),
+    ("spec.attribute", [], 'unknown field "spec.attribute"'),
+    ("metadata.name", "A" * 3, "metadata.name"),
+    ("metadata.name", "a" * 41, "at most 40"),
+]
+
+FROZEN = [
+    ("spec.seed", 7, "seed cannot change after creation"),
+    ("spec.model.baseModelUri", "hf://a/b", "model cannot change after creation"),
+    ("spec.bootstrap.iterations", 2, "bootstrap cannot change after creation"),
+    ("spec.data.minLabels", 7, "data cannot change after creation"),
+    ("spec.stages.annotate.chunkRows", 7, "chunkRows cannot change after creation"),
+    ("spec.stages.trainApm.image", "x", "image cannot change after creation"),
+    ("spec.stages.trainApm.cache", "Disabled", "cache cannot change after creation"),
+    ("spec.defaults.image", "x", "image cannot change after creation"),
+    ("spec.managedBy", "x", "cannot change after creation"),
+    ("spec.retry.count", -1, "spec.retry.count"),
+]
+
+MUTABLE = [
+    ("spec.suspend", True),
+    ("spec.shutdown", "Stop"),
+    ("spec.retry.count", 1),
+    ("spec.activeDeadlineSeconds", 10),
+    ("spec.ttlSecondsAfterFinished", 10),
+    ("spec.queue.localQueue", "a100"),
+    ("spec.stages.trainApm.nodes", 2),
+    ("spec.stages.annotate.shards", 2),
+    ("spec.stages.trainApm.resources.gpus", 2),
+    ("spec.stages.trainApm.placement", {"nodeSelector": {"a": "b"}}),
+    ("spec.defaults.retry.limit", 5),
+    ("spec.defaults.stallTimeoutSeconds", 5),
+]
+
+
+def changed(run: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Return a run with one field changed; parts of the path that are not there are made."""
+    new = copy.deepcopy(run)
+    node: Any = new
+    *parents, last = path.split(".")
+    for part in parents:
+        node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
+    if isinstance(node, list):
+        node[int(last)] = value
+    else:
+        node[last] = value
+    return new
+
+
+def dry_run(cluster: Cluster, namespace: str, run: dict[str, Any]) -> str:
+    """Return what kubectl says of an apply that changes nothing."""
+    given = json.dumps(run)
+    arguments = ("apply", "-n", namespace, "--dry-run=server", "--validate=strict", "-f", "-")
+    return cluster.kubectl(*arguments, given=given, check=False)
+
+
+@pytest.mark.parametrize(("path", "value", "message"), REFUSED, ids=[r[0] for r in REFUSED])
+def test_what_cel_can_say_is_refused_at_apply(
+    cluster: Cluster, namespace: str, path: str, value: Any, message: str
+) -> None:
+    said = dry_run(cluster, namespace, changed(quickstart(), path, value))
+    assert message in said
+
+
+@pytest.fixture(scope="module")
+def frozen_run(cluster: Cluster) -> str:
+    """A namespace with a run that nobody reconciles."""
+    cluster.kubectl("create", "namespace", "frozen")
+    run = quickstart()
+    run["metadata"]["annotations"] = {"steerlm.dev/reconcile": "disabled"}
+    cluster.apply("frozen", run)
+    return "frozen"
+
+
+@pytest.mark.parametrize(("path", "value", "message"), FROZEN, ids=[f[0] for f in FROZEN])
+def test_what_decides_the_result_cannot_change(
+    cluster: Cluster, frozen_run: str, path: str, value: Any, message: str
+) -> None:
+    assert message in dry_run(cluster, frozen_run, changed(quickstart(), path, value))
+
+
+@pytest.mark.parametrize(("path", "value"), MUTABLE, ids=[m[0] for m in MUTABLE])
+def test_what_decides_where_and_when_may_change(
+    cluster: Cluster, frozen_run: str, path: str, value: Any
+) -> None:
+    said = dry_run(cluster, frozen_run, changed(quickstart(), path, value))
+    assert "steerlmrun.steerlm.dev/quickstart configured" in said
+
+
+def test_terminate_cannot_be_taken_back(cluster: Cluster, namespace: str) -> None:
+    run = changed(quickstart(), "spec.shutdown", "Terminate")
+    run["metadata"]["annotations"] = {"steerlm.dev/reconcile": "disabled"}
+    cluster.apply(namespace, run)
+    said = dry_run(cluster, namespace, changed(run, "spec.shutdown", "None"))
+    assert "Terminate cannot be taken back" in said
+
+
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "crds/examples").glob("*.yaml")), ids=lambda f: f.name
+)
+def test_examples_apply_without_a_warning(cluster: Cluster, namespace: str, file: Path) -> None:
+    arguments = ("apply", "-n", namespace, "--dry-run=server", "--validate=strict", "-f", str(file))
+    said = cluster.kubectl(*arguments, check=False)
+    assert said.strip().endswith("created (server dry run)")
+    assert "Warning" not in said
+
+
+def test_the_servers_defaults_are_the_models(cluster: Cluster, frozen_run: str) -> None:
+    stored = cluster.get("steerlmrun/quickstart", "-n", frozen_run)
+    given = yaml.safe_load((ROOT / "crds/examples/quickstart.yaml").read_text(encoding="utf-8"))
+    ours, theirs = _dumped(given), _dumped({**given, "spec": stored["spec"]})
+    assert theirs == ours
+    assert set(_paths(stored["spec"])) == set(_paths(ours))
+
+
+def _dumped(document: dict[str, Any]) -> dict[str, Any]:
+    run = SteerLMRun.model_validate_json(json.dumps(document))
+    found: dict[str, Any] = run.spec.model_dump(by_alias=True, mode="json", exclude_none=True)
+    return found
+
+
+def _paths(node: Any, at: str = "") -> Iterator[str]:
+    """Yield the path of each value; decimals may be spelt in more than one way."""
+    if isinstance(node, dict):
+        for name, child in node.items():
+            yield from _paths(child, f"{at}.{name}")
+    elif isinstance(node, list):
+        for index, child in enumerate(node):
+            yield from _paths(child, f"{at}[{index}]")
+    else:
+        yield at
+
+
+def test_explain_shows_what_a_field_means(cluster: Cluster) -> None:
+    said = cluster.kubectl("explain", "steerlmruns.spec.bootstrap.iterations")
+    assert "How many; 0: none." in said
+
+
+def test_short_name_and_category_find_runs(cluster: Cluster, frozen_run: str) -> None:
+    for name in ("slr", "steerlm"):
+        assert "quickstart" in cluster.kubectl("get", name, "-n", frozen_run)

@@ -1,0 +1,197 @@
+"""Runs of stand-in stages on a real control plane: each ending, each wish of a user."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.runs import STAGES, a_stand_in_run
+
+pytestmark = pytest.mark.cluster
+
+
+def states(run: dict[str, Any]) -> dict[str, str]:
+    return {stage["name"]: stage["state"] for stage in run["status"]["stages"]}
+
+
+def jobs(cluster: Cluster, namespace: str) -> list[str]:
+    found = cluster.get("jobs", "-n", namespace)["items"]
+    return sorted(job["metadata"]["labels"]["steerlm.dev/stage"] for job in found)
+
+
+def test_a_run_succeeds_with_one_job_a_stage(
+    cluster: Cluster, namespace: str, stand_in_folder: Path
+) -> None:
+    cluster.apply(namespace, a_stand_in_run(stand_in_folder))
+    run = cluster.wait_for(namespace, "r", "Succeeded")
+    assert states(run) == dict.fromkeys(STAGES, "Succeeded")
+    assert jobs(cluster, namespace) == sorted(STAGES)
+    shown = cluster.kubectl("get", "slr", "r", "-n", namespace, "--no-headers").split()
+    assert shown[:5] == ["r", "Succeeded", "8/8", "0", "RunSucceeded"]
+
+
+def test_gpu_stages_run_on_nodes_with_the_a100_label_and_others_elsewhere(
+    cluster: Cluster, namespace: str, stand_in_folder: Path
+) -> None:
+    cluster.apply(namespace, a_stand_in_run(stand_in_folder, gpus=8))
+    run = cluster.wait_for(namespace, "r", "Succeeded")
+    pods = cluster.get("pods", "-n", namespace)["items"]
+    nodes = {p["metadata"]["labels"]["steerlm.dev/stage"]: p["spec"]["nodeName"] for p in pods}
+    assert nodes["train-apm"].startswith("gpu-")
+    assert nodes["train-acsft-1"].startswith("gpu-")
+    assert run["status"]["gpuSeconds"] > 0
+
+
+def test_a_second_run_of_the_same_is_cached_and_makes_no_gpu_pod(
+    cluster: Cluster, namespace: str, stand_in_folder: Path
+) -> None:
+    first = a_stand_in_run(stand_in_folder, gpus=8)
+    cluster.apply(namespace, first)
+    cluster.wait_for(namespace, "r", "Succeeded")
+    second = a_stand_in_run(stand_in_folder, name="again", gpus=8)
+    second["spec"]["storage"] = first["spec"]["storage"]
+    cluster.apply(namespace, second)
+    run = cluster.wait_for(namespace, "again", "Succeeded")
+    assert states(run) == dict.fromkeys(STAGES, "Cached")
+    of_second = f"steerlm.dev/run-uid={run['metadata']['uid']}"
+    pods = cluster.get("pods", "-n", namespace, "-l", of_second)["items"]
+    assert [p["metadata"]["labels"]["steerlm.dev/stage"] for p in pods] == ["prepare"]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "attempts"),
+    [
+        (10, "BadConfig", 1),
+        (11, "BadInput", 1),
+        (12, "Diverged", 1),
+        (13, "OutOfMemory", 1),
+        (1, "StageCrashed", 3),
+        (20, "StoreUnavailable", 3),
+        (22, "Stalled", 3),
+        (137, "StageKilled", 3),
+    ],
+)
+def test_each_exit_code_has_its_reason_and_its_budget(
+    cluster: Cluster, namespace: str, stand_in_folder: Path, code: int, reason: str, attempts: int
+) -> None:
+    failing = {"STAND_IN_STAGE": "train-apm", "STAND_IN_EXIT": str(code)}
+    cluster.apply(namespace, a_stand_in_run(stand_in_folder, **failing))
+    run = cluster.wait_for(namespace, "r", "Succeeded=False")
+    stage = run["status"]["stages"][1]
+    assert (stage["state"], stage["reason"], stage["attempt"]) == ("Failed", reason, attempts)
+    assert reason in cluster.kubectl("describe", "slr", "r", "-n", namespace)
+
+
+def test_suspend_ends_the_pods_and_resume_goes_on(
+    cluster: Cluster, namespace: str, stand_in_folder: Path
+) -> None:
+    slow = a_stand_in_run(stand_in_folder, STAND_IN_STEP_SECONDS="0.5")
+    cluster.apply(namespace, slow)
+    cluster.wait_for_stage(namespace, "r", "prepare", "Running")
+    cluster.patch(namespace, "r", {"suspend": True})
+    cluster.wait_for(namespace, "r", "Suspended")
+    cluster.kubectl("wait", "-n", namespace, "--for=delete", "jobs", "--all", "--timeout=60s")
+    cluster.patch(namespace, "r", {"suspend": False})
+    run = cluster.wait_for(namespace, "r", "Succeeded", seconds=120)
+    prepare = run["status"]["stages"][0]
+    assert (prepare["attempt"], prepare["failures"], prepare["disruptions"]) == (2, 0, 0)
+
+
+@pytest.mark.parametrize(("shutdown", "reason"), [("Terminate", "Terminated"), ("Stop", "Stopped")])
+def test_shutdown_ends_a_run(
+    cluster: Cluster, namespace: str, stand_in_folder: Path, shutdown: str, reason: str
+) -> None:
+    cluster.apply(namespace, a_stand_in_run(stand_in_folder, STAND_IN_STEP_SECONDS="0.3"))
+    cluster.wait_for_stage(namespace, "r", "prepare", "Running")
+    cluster.patch(namespace, "r", {"shutdown": shutdown})
+    run = cluster.wait_for(namespace, "r", "Succeeded=False")
+    assert run["status"]["phase"] == "Stopped"
+    succeeded = next(c for c in run["status"]["conditions"] if c["type"] == "Succeeded")
+    assert succeeded["reason"] == reason
+    assert states(run)["prepare"] == ("Succeeded" if shutdown == "Stop" else "Cancelled")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [("evict", "Interrupted"), ("oom", "StageKilled"), ("kill", "StageKilled")]
+)
+def test_a_pod_that_is_lost_is_replaced_by_the_next_attempt(
+    cluster: Cluster, namespace: str, stand_in_folder: Path, fault: str, reason: str
+) -> None:
+    cluster.apply(namespace, a_stand_in_run(stand_in_folder, STAND_IN_STEP_SECONDS="0.3"))
+    cluster.wait_for_stage(namespace, "r", "prepare", "Running")
+    pod = cluster.get("pods", "-n", namespace)["items"][0]["metadata"]["name"]
+    cluster.kubectl("annotate", "-n", namespace, f"pod/{pod}", f"steerlm.dev/fault={fault}")
+    run = cluster.wait_for(namespace, "r", "Succeeded", seconds=120)
+    prepare = run["status"]["stages"][0]
+    assert prepare["attempt"] == 2
+    assert prepare["lastFailures"][0]["reason"] == reason
+    counted = "disruptions" if fault == "evict" else "failures"
+    assert prepare[counted] == 1
+
+
+def test_a_failed_run_goes_on_from_its_good_results_when_asked(
+    cluster: Cluster, namespace: str, stand_in_folder: Path
+) -> None:
+    document = a_stand_in_run(stand_in_folder)
+    document["spec"]["activeDeadlineSeconds"] = 1
+    cluster.apply(namespace, document)
+    run = cluster.wait_for(namespace, "r", "Succeeded=False")
+    done = [name for name, state in states(run).items() if state == "Succeeded"]
+    cluster.patch(namespace, "r", {"activeDeadlineSeconds": 1000, "retry": {"count": 1}})
+    run = cluster.wait_for(namespace, "r", "Succeeded")
+    kept = {stage["name"]: stage["attempt"] for stage in run["status"]["stages"]}
+    assert all(kept[name] == 1 for name in done)
+
+
+def test_an_operator_that_is_killed_goes_on_where_it_was(
+    cluster: Cluster, namespace: str, stand_in_folder: Path
+) -> None:
+    cluster.apply(namespace, a_stand_in_run(stand_in_folder, STAND_IN_STEP_SECONDS="0.1"))
+    for stage in ("prepare", "train-apm", "annotate"):
+        cluster.wait_for_stage(namespace, "r", stage, "Running")
+        cluster.stop_operator(signal.SIGKILL)
+        cluster.start_operator(progress_seconds="1")
+    run = cluster.wait_for(namespace, "r", "Succeeded", seconds=120)
+    assert states(run) == dict.fromkeys(STAGES, "Succeeded")
+    assert jobs(cluster, namespace) == sorted(STAGES)
+
+
+def test_a_deleted_run_takes_its_objects_along(
+    cluster: Cluster, namespace: str, stand_in_folder: Path
+) -> None:
+    cluster.apply(namespace, a_stand_in_run(stand_in_folder, STAND_IN_STEP_SECONDS="0.3"))
+    cluster.wait_for_stage(namespace, "r", "prepare", "Running")
+    cluster.kubectl("delete", "slr", "r", "-n", namespace, "--timeout=30s")
+    cluster.kubectl("wait", "-n", namespace, "--for=delete", "jobs", "--all", "--timeout=60s")
+
+
+def test_a_poisoned_run_disturbs_no_other(
+    cluster: Cluster, namespace: str, stand_in_folder: Path
+) -> None:
+    poisoned = a_stand_in_run(stand_in_folder, name="poisoned")
+    poisoned["metadata"]["annotations"] = {"steerlm.dev/reconcile": "disabled"}
+    cluster.apply(namespace, poisoned)
+    patch = json.dumps({"status": {"phase": "Failed", "stages": [{"name": "x" * 60000}]}})
+    arguments = ("patch", "slr", "poisoned", "-n", namespace, "--subresource=status")
+    cluster.kubectl(*arguments, "--type=merge", "-p", patch)
+    cluster.kubectl("annotate", "slr", "poisoned", "-n", namespace, "steerlm.dev/reconcile-")
+    cluster.apply(namespace, a_stand_in_run(stand_in_folder))
+    cluster.wait_for(namespace, "r", "Succeeded")
+
+
+def test_the_operator_uses_every_verb_it_has_and_is_refused_none(cluster: Cluster) -> None:
+    """By the audit log, over all tests of this session; so it stands last in the file."""
+    user = "system:serviceaccount:steerlm-system:steerlm-operator"
+    calls = [line for line in cluster.control_plane.audit_log() if line["user"]["username"] == user]
+    refused = {line["requestURI"] for line in calls if line["responseStatus"].get("code") == 403}
+    assert refused == set()
+    used = {(line["verb"], _resource(line["objectRef"])) for line in calls if "objectRef" in line}
+    assert used == cluster.operator_rights()
+
+
+def _resource(reference: dict[str, str]) -> str:
+    name, below = reference["resource"], reference.get("subresource", "")
+    return f"{name}/{below}" if below else name
