@@ -48,7 +48,7 @@ def up(folder: Path) -> int:
         print(f"the cluster did not start; see {folder / 'log.txt'}")
         return 1
     print(
-        "the cluster is up: a control plane, nodes cpu-0, gpu-0 and gpu-1, an S3 server, the operator\n"
+        "the cluster is up: control plane, nodes cpu-0, gpu-0, gpu-1, S3 server, operator\n"
         f"\n  export KUBECONFIG={(folder / 'kubeconfig').absolute()}"
         "\n  kubectl apply -f crds/examples/quickstart.yaml"
         "\n  kubectl get steerlmruns --watch\n"

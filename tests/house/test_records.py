@@ -30,7 +30,18 @@ def test_help_names_every_target_for_people() -> None:
         ["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout
     assert set(re.findall(r"^  make (\S+)", helped, re.M)) == {
-        *("demo", "demo-real", "check", "test", "fix", "gen", "lock", "help")
+        *(
+            "demo",
+            "demo-real",
+            "cluster",
+            "cluster-down",
+            "check",
+            "test",
+            "fix",
+            "gen",
+            "lock",
+            "help",
+        )
     }
 
 
