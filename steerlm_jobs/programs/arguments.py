@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_inspect(data.add_parser("inspect", help="count, check and measure a data source"))
     _add_gc(verbs.add_parser("gc", help="delete results that nobody needs"))
+    _add_export(data.add_parser("export", help="write data in NeMo-Aligner's records"))
     _add_ask(verbs.add_parser("ask", help="let a model answer under given labels"))
     return top
 
@@ -62,6 +63,17 @@ def _add_gc(collect: argparse.ArgumentParser) -> None:
     collect.add_argument("prefix", metavar="PREFIX")
     collect.add_argument("--older-than", required=True, metavar="AGE", help="30d, say")
     collect.add_argument("--dry-run", action="store_true", help="only say what would go")
+
+
+def _add_export(export: argparse.ArgumentParser) -> None:
+    export.add_argument("uri", metavar="URI", help="data, or an artifact of prepare or annotate")
+    export.add_argument("--format", default="Auto")
+    export.add_argument("--to", required=True, metavar="FORMAT")
+    export.add_argument("--output", type=Path, required=True, metavar="FILE")
+    export.add_argument(
+        "--type", choices=("VALUE_TO_TEXT", "TEXT_TO_VALUE"), default="VALUE_TO_TEXT"
+    )
+    export.add_argument("--split", choices=("train", "validation"))
 
 
 def _add_ask(ask: argparse.ArgumentParser) -> None:

@@ -65,6 +65,11 @@ def _warm(_given: argparse.Namespace) -> None:
 
 
 def _data(given: argparse.Namespace) -> None:
+    if given.data_verb == "export":
+        from steerlm_jobs.data.export import run_export
+
+        print(run_export(given.uri, given.format, given.to, given.output, given.type, given.split))
+        return
     from steerlm_jobs.programs.inspect_data import print_inspection
 
     print_inspection(given.uri, given.format, given.tokenizer, as_json=given.json)

@@ -13,7 +13,7 @@ from typing import Final
 from steerlm_jobs.contract.attributes import DEFAULT_NAMES
 from steerlm_jobs.contract.errors import BadInputError
 from steerlm_jobs.data.conversations import Role
-from steerlm_jobs.data.readers.fields import list_field, number, text_field
+from steerlm_jobs.data.readers.fields import list_field, number, text_field, writable
 from steerlm_jobs.data.readers.files import Record
 from steerlm_jobs.data.readers.raw import Drop, Drops, RawConversation, RawTurn, with_ids
 from steerlm_jobs.data.readers.sharegpt import ROLES, speaker_of
@@ -37,7 +37,8 @@ def read_nemo_sft(record: Record, drops: Drops) -> Iterator[RawConversation]:
         turns.append(
             RawTurn(ROLES[speaker], text_field(item, "value", record.place), labels=labels)
         )
-    yield from _conversation(turns, record, drops)
+    system = record.value.get("system")
+    yield from _conversation(turns, None if system is None else writable(system), record, drops)
 
 
 def read_nemo_regression(record: Record, drops: Drops) -> Iterator[RawConversation]:
@@ -58,16 +59,18 @@ def read_nemo_regression(record: Record, drops: Drops) -> Iterator[RawConversati
         for name, value in zip(DEFAULT_NAMES, values, strict=True)
     )
     labels = {name: value for name, value in found if value != UNKNOWN}
-    _system, turns = split_turns(text.removesuffix(LABEL_MARKER))
+    system, turns = split_turns(text.removesuffix(LABEL_MARKER))
     raw = [RawTurn(role, said.strip()) for role, said in turns]
     if raw and raw[-1].role is Role.ASSISTANT:
         raw[-1] = RawTurn(Role.ASSISTANT, raw[-1].text, labels=labels)
-    yield from _conversation(raw, record, drops)
+    yield from _conversation(raw, system, record, drops)
 
 
-def _conversation(turns: list[RawTurn], record: Record, drops: Drops) -> Iterator[RawConversation]:
+def _conversation(
+    turns: list[RawTurn], system: str | None, record: Record, drops: Drops
+) -> Iterator[RawConversation]:
     if turns and all(turn.text for turn in turns):
-        yield RawConversation(record.place, with_ids(tuple(turns)))
+        yield RawConversation(record.place, with_ids(tuple(turns)), system=system)
     else:
         drops.add(Drop.EMPTY_TEXT)
 

@@ -30,6 +30,10 @@ class Drop(StrEnum):
     """The same messages occur already."""
     OVER_LIMIT = "overLimit"
     """Beyond the source's maxConversations."""
+    MARKER = "marker"
+    """Export only: a text holds a marker, which NeMo would take for a genuine one."""
+    NO_LABEL = "noLabel"
+    """Export only: no answer has a label, so there is no regression record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class RawConversation:
     has_unit_labels: bool = False
     follow_ups: tuple[str, ...] = ()
     """Of a prompt: further questions, each to be asked once the one before it is answered."""
+    system: str | None = None
+    """The record's own system prompt; None: its format has none. A run uses its own instead."""
 
 
 @dataclass(slots=True)

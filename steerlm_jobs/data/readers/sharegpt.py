@@ -19,11 +19,13 @@ _SYSTEM: Final = "system"
 
 
 def read_sharegpt(record: Record, drops: Drops) -> Iterator[RawConversation]:
-    """Yield the conversation of a row. Its system turn is left out: a run has its own prompt."""
+    """Yield the conversation of a row; a system turn is the system prompt, not a turn."""
     turns: list[RawTurn] = []
+    system: str | None = None
     for item in list_field(record.value, "conversations", record.place):
         speaker = speaker_of(item, record.place)
         if speaker == _SYSTEM:
+            system = text_field(item, "value", record.place)
             continue
         if speaker not in ROLES:
             msg = (
@@ -34,7 +36,7 @@ def read_sharegpt(record: Record, drops: Drops) -> Iterator[RawConversation]:
     if not turns or not all(turn.text for turn in turns):
         drops.add(Drop.EMPTY_TEXT)
         return
-    yield RawConversation(record.place, with_ids(tuple(turns)))
+    yield RawConversation(record.place, with_ids(tuple(turns)), system=system)
 
 
 def speaker_of(item: Any, place: str) -> str:  # Any: JSON
