@@ -1,12 +1,10 @@
 """Short keys for what is counted once, and sets of them that memory does not limit."""
 
 import hashlib
-import os
-import sqlite3
-import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Final, Self
+
+from steerlm_jobs.data.scratch_database import scratch_database
 
 _BYTES: Final = 8
 """Of a million keys, two are the same by chance once in 37 million data sets."""
@@ -22,24 +20,14 @@ def short_key(parts: Iterable[str]) -> int:
 
 
 _TO_SIGNED: Final = 1 << 63
-_CACHE_KIB: Final = 4096
+"""SQLite's integers are signed."""
 
 
 class KeySet:
-    """Short keys, in a file without a name that ends with it: memory stays the same at any number.
-
-    SQLite, because it ships with Python; without journal and without waiting for the disk, since
-    nothing of it outlives the process.
-    """
+    """Short keys on disk: memory stays the same however many there are."""
 
     def __init__(self) -> None:
-        handle, name = tempfile.mkstemp(prefix="steerlm-keys-")
-        os.close(handle)
-        self._database = sqlite3.connect(name)
-        for setting in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KIB}"):
-            self._database.execute(f"PRAGMA {setting}")
-        self._database.execute("CREATE TABLE keys (key INTEGER PRIMARY KEY)")
-        Path(name).unlink()
+        self._database = scratch_database("CREATE TABLE keys (key INTEGER PRIMARY KEY)")
 
     def __enter__(self) -> Self:
         return self

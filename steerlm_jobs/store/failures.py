@@ -16,8 +16,9 @@ def is_full_disk(error: BaseException) -> bool:
     """Return True if the error says that a disk or quota is full, if only in its text."""
     if isinstance(error, OSError) and error.errno in FULL:
         return True
-    # safetensors and torch raise errors of their own, with the text of the system inside
-    return "No space left on device" in str(error)
+    # safetensors, torch and sqlite3 raise errors of their own, with these texts inside
+    text = str(error)
+    return "No space left on device" in text or "database or disk is full" in text
 
 
 @contextmanager

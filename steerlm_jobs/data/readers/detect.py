@@ -5,6 +5,7 @@ from typing import Any
 from steerlm_jobs.contract.errors import BadInputError
 from steerlm_jobs.contract.recipes import DataFormat
 from steerlm_jobs.data.readers.files import Record
+from steerlm_jobs.data.readers.oasst_rows import is_message_row
 from steerlm_jobs.data.template import SYSTEM_MARKER
 
 READABLE = (
@@ -20,7 +21,7 @@ READABLE = (
 
 def detected_format(value: dict[str, Any]) -> DataFormat | None:  # Any: JSON
     """Return the format whose fields a record has; None if it has those of none."""
-    if isinstance(value.get("prompt"), dict):
+    if isinstance(value.get("prompt"), dict) or is_message_row(value):
         return DataFormat.OASST
     if isinstance(value.get("conversations"), list):
         is_nemo = "mask" in value or value.get("type") in {"VALUE_TO_TEXT", "TEXT_TO_VALUE"}

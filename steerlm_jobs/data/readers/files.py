@@ -1,4 +1,4 @@
-"""Records of data files: JSON Lines or a JSON array, plain or packed, one file or a folder."""
+"""Records of data files: JSON Lines, a JSON array or Parquet, packed or not, one or a folder."""
 
 import codecs
 import gzip
@@ -14,9 +14,10 @@ import zstandard
 
 from steerlm_jobs.contract.errors import BadInputError
 from steerlm_jobs.data.readers.json_array import array_items
+from steerlm_jobs.data.readers.parquet import SUFFIX, is_parquet, parquet_rows
 from steerlm_jobs.data.readers.zstd import ZstdFrames
 
-SUFFIXES: Final = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".jsonl.zst", ".json.zst")
+SUFFIXES: Final = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".jsonl.zst", ".json.zst", SUFFIX)
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _BLOCK_BYTES: Final = 1 << 18
@@ -27,7 +28,7 @@ class Record:
     """One JSON object of a file."""
 
     place: str
-    """`FILE:LINE`, or `FILE:item N` of an array."""
+    """`FILE:LINE`, `FILE:item N` of an array, `FILE:row N` of Parquet."""
     value: dict[str, Any]  # Any: JSON
 
 
@@ -56,7 +57,7 @@ def data_files(path: Path) -> tuple[Path, ...]:
 
 
 def records(path: Path) -> Iterator[Record]:
-    """Yield the JSON objects of a file or folder: a line each, or the items of an array.
+    """Yield the objects of a file or folder: a line each, the items of an array, or rows.
 
     Empty lines are passed over.
 
@@ -64,7 +65,11 @@ def records(path: Path) -> Iterator[Record]:
         BadInputError: A file is missing, cannot be unpacked, or holds something else.
     """
     for file in data_files(path):
-        yield from _items(file) if _is_array(file) else _line_records(file)
+        if is_parquet(file):
+            rows = enumerate(parquet_rows(file), start=1)
+            yield from (Record(f"{file.name}:row {number}", row) for number, row in rows)
+        else:
+            yield from _items(file) if _is_array(file) else _line_records(file)
 
 
 def _line_records(file: Path) -> Iterator[Record]:

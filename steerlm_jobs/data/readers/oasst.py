@@ -51,7 +51,7 @@ def _kept(node: Any, place: str, filters: Filters, drops: Drops) -> RawTurn | No
     if not isinstance(node, dict):
         msg = f"{place}: a reply is {type(node).__name__}, not a message"
         raise BadInputError(msg)
-    turn = _turn(node, place)
+    turn = message_of(node, place)
     cause = _cause(node, turn, filters)
     if cause is None:
         return turn
@@ -59,7 +59,12 @@ def _kept(node: Any, place: str, filters: Filters, drops: Drops) -> RawTurn | No
     return None
 
 
-def _turn(node: dict[str, Any], place: str) -> RawTurn:
+def message_of(node: dict[str, Any], place: str) -> RawTurn:  # Any: JSON
+    """Return the message of a node or row.
+
+    Raises:
+        BadInputError: It has no role, no text, or labels of another form.
+    """
     role = node.get("role")
     if not isinstance(role, str) or role not in _ROLES:
         msg = f"{place}: role {role!r} of a message is neither prompter nor assistant"
@@ -80,15 +85,28 @@ def _labels(value: Any, place: str) -> dict[str, float]:  # Any: JSON
         msg = f"{place}: field 'labels' is {type(value).__name__}, not {{name: {{value, count}}}}"
         raise BadInputError(msg)
     labels: dict[str, float] = {}
-    for name, entry in ((writable(key), entry) for key, entry in value.items()):
-        if not isinstance(entry, dict) or "value" not in entry:
-            msg = f"{place}: label {name!r} has no value"
-            raise BadInputError(msg)
-        labels[name] = number(entry["value"], f"label {name!r}", place)
+    for name, found in _named_values(value, place):
+        labels[name] = number(found, f"label {name!r}", place)
         if not 0.0 <= labels[name] <= 1.0:
             msg = f"{place}: label {name!r} is {labels[name]:g}, outside OASST's 0..1"
             raise BadInputError(msg)
     return labels
+
+
+def _named_values(value: dict[str, Any], place: str) -> Iterator[tuple[str, Any]]:  # Any: JSON
+    """Yield names and values of either form: an entry a label, or three lists side by side."""
+    if isinstance(value.get("name"), list):
+        names, values = value["name"], list_field(value, "value", place)
+        if len(names) != len(values):
+            msg = f"{place}: 'labels' has {len(names)} names and {len(values)} values"
+            raise BadInputError(msg)
+        yield from ((writable(name), found) for name, found in zip(names, values, strict=True))
+        return
+    for key, entry in value.items():
+        if not isinstance(entry, dict) or "value" not in entry:
+            msg = f"{place}: label {writable(key)!r} has no value"
+            raise BadInputError(msg)
+        yield writable(key), entry["value"]
 
 
 def _cause(node: dict[str, Any], turn: RawTurn, filters: Filters) -> Drop | None:

@@ -26,6 +26,8 @@ class Drop(StrEnum):
     SPAM = "spam"
     ROLES = "roles"
     """Turns do not start with the user and alternate."""
+    ORPHAN = "orphan"
+    """Rows of messages: what it answers, or the message above that, is not there."""
     DUPLICATE = "duplicate"
     """The same messages occur already."""
     OVER_LIMIT = "overLimit"

@@ -14,6 +14,7 @@ from steerlm_jobs.data.readers.helpsteer import read_helpsteer
 from steerlm_jobs.data.readers.hh_rlhf import read_hh_rlhf
 from steerlm_jobs.data.readers.nemo import read_nemo_regression, read_nemo_sft
 from steerlm_jobs.data.readers.oasst import read_oasst
+from steerlm_jobs.data.readers.oasst_rows import trees
 from steerlm_jobs.data.readers.prompts import read_prompts
 from steerlm_jobs.data.readers.raw import (
     Drop,
@@ -51,7 +52,8 @@ class SourceReader:
         """Yield the conversations as the format's reader gives them."""
         self.drops.clear()
         form = self.format()
-        for record in records(self.path):
+        found = records(self.path)
+        for record in trees(found, self.drops) if form is DataFormat.OASST else found:
             yield from self._read(record, form)
 
     def conversations(self) -> Iterator[RawConversation]:
