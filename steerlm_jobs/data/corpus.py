@@ -11,7 +11,7 @@ from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.errors import BadInputError
 from steerlm_jobs.contract.recipes import DataFormat, PrepareRecipe, Source
 from steerlm_jobs.data.conversations import Conversation, Role, Turn
-from steerlm_jobs.data.keys import short_key
+from steerlm_jobs.data.keys import KeySet, short_key
 from steerlm_jobs.data.labelling import MeterEdges, meter_labels, turn_labels
 from steerlm_jobs.data.readers.raw import Drop, RawConversation, path_of
 from steerlm_jobs.data.readers.source import SourceReader, limited
@@ -44,9 +44,9 @@ class Found:
     """Known labels by split, each message once."""
     lengths: Counter[int] = field(default_factory=Counter)
     """How often each length in characters occurs."""
-    training_prompts: set[int] = field(default_factory=set)
+    training_prompts: KeySet = field(default_factory=KeySet)
     """Short keys of the training split's groups."""
-    seen: set[int] = field(default_factory=set)
+    seen: KeySet = field(default_factory=KeySet)
     """Short keys of the answers that are counted."""
 
     def note(self, source: Source) -> str:
@@ -134,14 +134,12 @@ def _kept(reader: SourceReader, source: Source) -> Iterator[RawConversation]:
     """Yield each distinct conversation once, up to the source's limit."""
 
     def distinct() -> Iterator[RawConversation]:
-        paths: set[int] = set()
-        for raw in reader.conversations():
-            path = short_key(path_of(raw.turns))
-            if path in paths:
-                reader.drops.add(Drop.DUPLICATE)
-            else:
-                paths.add(path)
-                yield raw
+        with KeySet() as paths:
+            for raw in reader.conversations():
+                if paths.add(short_key(path_of(raw.turns))):
+                    yield raw
+                else:
+                    reader.drops.add(Drop.DUPLICATE)
 
     return limited(distinct(), source.max_conversations, reader.drops)
 
@@ -191,8 +189,7 @@ def _row(
 def _count(row: Conversation, found: Found) -> None:
     for turn in row.turns:
         key = short_key([turn.message_id])
-        if turn.role is Role.ASSISTANT and key not in found.seen:
-            found.seen.add(key)
+        if turn.role is Role.ASSISTANT and found.seen.add(key):
             found.labels[row.split].add(turn.labels)
     if row.split == TRAIN:
         found.training_prompts.add(short_key([row.group]))

@@ -7,67 +7,81 @@ from typing import Final
 
 from steerlm_jobs.contract.errors import BadInputError
 from steerlm_jobs.data.conversations import Conversation, Role, Turn
-from steerlm_jobs.data.keys import short_key
+from steerlm_jobs.data.keys import KeySet, short_key
 from steerlm_jobs.data.readers.raw import RawConversation, path_of
 from steerlm_jobs.data.readers.source import SourceReader
 from steerlm_jobs.data.split import VALIDATION, group_of
-from steerlm_jobs.store.jsonl import read_jsonl
+from steerlm_jobs.store.jsonl import read_jsonl, write_jsonl
 
 SOURCE_NAME: Final = "evaluationPrompts"
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluationPrompts:
-    """Prompts, each ending in a user turn, and how many were left out."""
+@dataclass(slots=True)
+class PromptCounts:
+    """How many prompts were written, and how many left out."""
 
-    prompts: tuple[Conversation, ...]
-    num_in_training: int
-    num_duplicates: int
+    num_kept: int = 0
+    num_in_training: int = 0
+    num_duplicates: int = 0
 
 
-def prompts_of_file(root: Path, system: str, training_prompts: set[int]) -> EvaluationPrompts:
-    """Read a prompt file, or conversations up to their last user turn.
+def write_prompts_of_file(
+    root: Path, system: str, training_prompts: KeySet, target: Path
+) -> PromptCounts:
+    """Write the prompts of a file: prompts, or conversations up to their last user turn.
 
     Raises:
         BadInputError: The file cannot be read, or no prompt is left.
     """
     found = (_prompt(raw, system) for raw in SourceReader(root).prompts())
-    return _checked(found, training_prompts, f"{root.name}: no evaluation prompt is left")
+    problem = f"{root.name}: no evaluation prompt is left"
+    return _written(found, training_prompts, target, problem)
 
 
-def prompts_of_validation(files: list[Path], training_prompts: set[int]) -> EvaluationPrompts:
-    """Take the prompts of the validation split: each conversation up to its last user turn.
+def write_prompts_of_validation(
+    files: list[Path], training_prompts: KeySet, target: Path
+) -> PromptCounts:
+    """Write the prompts of the validation split: conversations up to their last user turn.
 
     Raises:
         BadInputError: No prompt is left.
     """
     rows = (Conversation.from_json(row) for file in files for row in read_jsonl(file))
-    found = (_up_to_last_user(row) for row in rows)
-    return _checked(
-        found,
+    return _written(
+        (_up_to_last_user(row) for row in rows),
         training_prompts,
+        target,
         "the validation split gives no evaluation prompt: raise "
         "spec.data.validationFraction or set spec.data.evaluationPrompts",
     )
 
 
-def _checked(
-    found: Iterator[Conversation], training_prompts: set[int], problem: str
-) -> EvaluationPrompts:
-    kept: dict[tuple[str, ...], Conversation] = {}
-    num_found = num_in_training = 0
-    for prompt in found:
-        num_found += 1
-        if short_key([prompt.group]) in training_prompts:
-            num_in_training += 1
-        else:
-            kept.setdefault(tuple(turn.message_id for turn in prompt.turns), prompt)
-    if not kept:
-        msg = f"{problem} ({num_found} found, {num_in_training} of them in the training data)"
+def _written(
+    found: Iterator[Conversation], training_prompts: KeySet, target: Path, problem: str
+) -> PromptCounts:
+    counts = PromptCounts()
+    with KeySet() as seen:
+        kept = _kept(found, training_prompts, seen, counts)
+        counts.num_kept = write_jsonl(target, (prompt.to_json() for prompt in kept))
+    if not counts.num_kept:
+        num_found = counts.num_in_training + counts.num_duplicates
+        in_training = f"{counts.num_in_training} of them in the training data"
+        msg = f"{problem} ({num_found} found, {in_training})"
         raise BadInputError(msg)
-    return EvaluationPrompts(
-        tuple(kept.values()), num_in_training, num_found - num_in_training - len(kept)
-    )
+    return counts
+
+
+def _kept(
+    found: Iterator[Conversation], training_prompts: KeySet, seen: KeySet, counts: PromptCounts
+) -> Iterator[Conversation]:
+    """Yield what is in no training data and for the first time there; count the rest."""
+    for prompt in found:
+        if short_key([prompt.group]) in training_prompts:
+            counts.num_in_training += 1
+        elif seen.add(short_key(turn.message_id for turn in prompt.turns)):
+            yield prompt
+        else:
+            counts.num_duplicates += 1
 
 
 def _prompt(raw: RawConversation, system: str) -> Conversation:

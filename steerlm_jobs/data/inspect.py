@@ -15,7 +15,7 @@ from steerlm_jobs.contract.attributes import Attribute
 from steerlm_jobs.contract.errors import BadConfigError, BadInputError
 from steerlm_jobs.contract.recipes import DataFormat
 from steerlm_jobs.data.conversations import Role
-from steerlm_jobs.data.keys import short_key
+from steerlm_jobs.data.keys import KeySet, short_key
 from steerlm_jobs.data.readers import helpsteer
 from steerlm_jobs.data.readers.raw import RawConversation, RawTurn, path_of
 from steerlm_jobs.data.readers.source import SourceReader
@@ -63,25 +63,23 @@ def inspect(path: Path, declared: DataFormat, tokenizer: Tokenizer | None) -> In
     reader = SourceReader(path, declared)
     form = reader.format()
     is_prompts = form is DataFormat.PROMPTS
-    paths: set[int] = set()
-    seen: set[int] = set()
     counts = LabelCounts()
     lengths: Counter[int] = Counter()
-    for conversation in reader.prompts() if is_prompts else reader.conversations():
-        paths.add(short_key(path_of(conversation.turns)))
-        lengths[_length(conversation, tokenizer)] += 1
-        for turn in conversation.turns:
-            key = short_key([turn.message_id])
-            if turn.role is Role.ASSISTANT and key not in seen:
-                seen.add(key)
-                counts.add(_levels(turn, conversation))
+    with KeySet() as paths, KeySet() as seen:
+        for conversation in reader.prompts() if is_prompts else reader.conversations():
+            paths.add(short_key(path_of(conversation.turns)))
+            lengths[_length(conversation, tokenizer)] += 1
+            for turn in conversation.turns:
+                if turn.role is Role.ASSISTANT and seen.add(short_key([turn.message_id])):
+                    counts.add(_levels(turn, conversation))
+        num_paths, num_messages = len(paths), len(seen)
     names = {*counts.levels, *(helpsteer.LABELS if form is DataFormat.HELPSTEER else ())}
     over = sum(n for length, n in lengths.items() if length > OVER_TOKENS)
     return Inspection(
         format=form,
         conversations=lengths.total(),
-        distinct_conversations=len(paths),
-        assistant_messages=len(seen),
+        distinct_conversations=num_paths,
+        assistant_messages=num_messages,
         drops=reader.drops.as_dict(),
         attributes=counts.figures(dict.fromkeys(sorted(names), _LEVELS)),
         lengths={**length_figures(lengths), "over": None if tokenizer is None else over},

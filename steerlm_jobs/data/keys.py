@@ -35,6 +35,9 @@ class KeySet:
     def __exit__(self, *_: object) -> None:
         self._database.close()
 
+    def __del__(self) -> None:
+        self._database.close()
+
     def __contains__(self, key: int) -> bool:
         query = "SELECT 1 FROM keys WHERE key = ?"
         return self._database.execute(query, (key - _TO_SIGNED,)).fetchone() is not None

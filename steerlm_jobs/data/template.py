@@ -143,22 +143,30 @@ def holds_marker(text: str) -> bool:
     return _MARKER_PATTERN.search(text) is not None
 
 
-def split_turns(text: str) -> tuple[str, list[tuple[Role, str]]]:
-    """Read others' text with genuine markers and no labels: (system prompt, [(role, text)]).
+def split_system(text: str) -> tuple[str | None, str]:
+    """Return (system prompt, rest) of others' text with genuine markers; None: it starts without.
 
-    What stands before the first turn marker is the system prompt, or, without a system marker,
-    the first user's words: so HelpSteer2 writes prompts of several turns. A marker that no header
-    follows is text.
+    The rest is what `split_turns` reads.
+    """
+    head = f"{SYSTEM_MARKER}System\n"
+    if not text.startswith(head):
+        return None, text
+    start = _TURN_START.search(text)
+    end = len(text) if start is None else start.start()
+    return text[len(head) : end].removesuffix("\n"), text[end:]
+
+
+def split_turns(text: str) -> list[tuple[Role, str]]:
+    """Read the turns of others' text with genuine turn markers and no labels.
+
+    What stands before the first of them is the first user's words: so HelpSteer2 writes prompts of
+    several turns. A marker that no header follows, and any other marker, is text.
     """
     first, *rest = _TURN_START.split(text)
-    system, turns = "", list[tuple[Role, str]]()
-    if first.startswith(f"{SYSTEM_MARKER}System\n"):
-        system = first.removeprefix(f"{SYSTEM_MARKER}System\n").removesuffix("\n")
-    elif first:
-        turns.append((Role.USER, first.removesuffix("\n")))
+    turns = [(Role.USER, first.removesuffix("\n"))] if first else []
     for role, said in zip(rest[::2], rest[1::2], strict=True):
         turns.append((Role(role), said.removesuffix("\n")))
-    return system, turns
+    return turns
 
 
 def parse(text: str, schema: Schema) -> ParsedConversation:

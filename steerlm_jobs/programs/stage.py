@@ -145,7 +145,11 @@ def _deliver(report: Report, path: Path | None) -> ExitCode:
 def _scratch(given: Path | None) -> Iterator[Path]:
     if given is not None:
         given.mkdir(parents=True, exist_ok=True)
-        yield given
+        before, tempfile.tempdir = tempfile.tempdir, str(given)  # nothing else may be writable
+        try:
+            yield given
+        finally:
+            tempfile.tempdir = before
         return
     with tempfile.TemporaryDirectory(prefix="steerlm-") as folder:
         yield Path(folder)

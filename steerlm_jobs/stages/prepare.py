@@ -22,9 +22,9 @@ from steerlm_jobs.data.corpus import LABELLED, UNLABELLED, Found, file_name, wri
 from steerlm_jobs.data.dataset_card import dataset_card, write_card
 from steerlm_jobs.data.digests import RootDigests
 from steerlm_jobs.data.evaluation_prompts import (
-    EvaluationPrompts,
-    prompts_of_file,
-    prompts_of_validation,
+    PromptCounts,
+    write_prompts_of_file,
+    write_prompts_of_validation,
 )
 from steerlm_jobs.data.labelling import check_labels
 from steerlm_jobs.data.prepare_roots import RunRoots, find_roots, model_folder
@@ -35,7 +35,7 @@ from steerlm_jobs.process.context import StageContext
 from steerlm_jobs.store.artifacts import ArtifactWriter, matching_seal
 from steerlm_jobs.store.existing import existing_results
 from steerlm_jobs.store.files import check_conditional_writes, open_store
-from steerlm_jobs.store.jsonl import read_jsonl, write_json, write_jsonl
+from steerlm_jobs.store.jsonl import read_jsonl, write_json
 from steerlm_jobs.store.uses import record_uses
 
 _TINY_TEXTS: Final = 4000
@@ -156,13 +156,14 @@ def _note_sources(context: StageContext, recipe: PrepareRecipe, found: Found) ->
 
 def _evaluation_prompts(
     context: StageContext, recipe: PrepareRecipe, roots: RunRoots, found: Found, folder: Path
-) -> EvaluationPrompts:
+) -> PromptCounts:
+    target = folder / "evaluation_prompts.jsonl"
     if roots.prompts is not None:
         file = roots.prompts.local(context.scratch)
-        prompts = prompts_of_file(file, recipe.system_prompt, found.training_prompts)
+        prompts = write_prompts_of_file(file, recipe.system_prompt, found.training_prompts, target)
     else:
         files = [folder / file_name(part, VALIDATION) for part in (LABELLED, UNLABELLED)]
-        prompts = prompts_of_validation(files, found.training_prompts)
+        prompts = write_prompts_of_validation(files, found.training_prompts, target)
     if prompts.num_in_training:
         context.notes.add(
             f"{prompts.num_in_training} evaluation prompts stand in the training data: left out"
@@ -170,12 +171,10 @@ def _evaluation_prompts(
     return prompts
 
 
-def _write_tables(folder: Path, schema: Schema, found: Found, prompts: EvaluationPrompts) -> None:
-    rows = (prompt.to_json() for prompt in prompts.prompts)
-    write_jsonl(folder / "evaluation_prompts.jsonl", rows)
+def _write_tables(folder: Path, schema: Schema, found: Found, prompts: PromptCounts) -> None:
     statistics = found.statistics(schema)
     statistics["evaluationPrompts"] = {
-        "kept": len(prompts.prompts),
+        "kept": prompts.num_kept,
         "inTraining": prompts.num_in_training,
         "duplicates": prompts.num_duplicates,
     }

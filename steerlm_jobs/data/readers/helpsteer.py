@@ -31,8 +31,7 @@ def read_helpsteer(record: Record, drops: Drops) -> Iterator[RawConversation]:
             if not labels[name].is_integer():
                 msg = f"{record.place}: label {name!r} is {labels[name]:g}, not an integer"
                 raise BadInputError(msg)
-    _system, said = split_turns(prompt)
-    before = tuple(RawTurn(role, text.strip()) for role, text in said)
+    before = tuple(RawTurn(role, text.strip()) for role, text in split_turns(prompt))
     if not all(turn.text for turn in before):
         drops.add(Drop.EMPTY_TEXT)
         return

@@ -17,7 +17,7 @@ from steerlm_jobs.data.readers.fields import list_field, number, text_field, wri
 from steerlm_jobs.data.readers.files import Record
 from steerlm_jobs.data.readers.raw import Drop, Drops, RawConversation, RawTurn, with_ids
 from steerlm_jobs.data.readers.sharegpt import ROLES, speaker_of
-from steerlm_jobs.data.template import LABEL_MARKER, split_turns
+from steerlm_jobs.data.template import LABEL_MARKER, split_system, split_turns
 
 UNKNOWN: Final = -100.0
 """What a regression record says where nobody gave a label. Absent everywhere else."""
@@ -59,8 +59,8 @@ def read_nemo_regression(record: Record, drops: Drops) -> Iterator[RawConversati
         for name, value in zip(DEFAULT_NAMES, values, strict=True)
     )
     labels = {name: value for name, value in found if value != UNKNOWN}
-    system, turns = split_turns(text.removesuffix(LABEL_MARKER))
-    raw = [RawTurn(role, said.strip()) for role, said in turns]
+    system, rest = split_system(text.removesuffix(LABEL_MARKER))
+    raw = [RawTurn(role, said.strip()) for role, said in split_turns(rest)]
     if raw and raw[-1].role is Role.ASSISTANT:
         raw[-1] = RawTurn(Role.ASSISTANT, raw[-1].text, labels=labels)
     yield from _conversation(raw, system, record, drops)

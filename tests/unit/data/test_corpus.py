@@ -12,7 +12,11 @@ from steerlm_jobs.contract.errors import BadConfigError, BadInputError, Interrup
 from steerlm_jobs.contract.recipes import LabelSource, Meter, PrepareRecipe, Source
 from steerlm_jobs.data.conversations import Conversation, Role
 from steerlm_jobs.data.corpus import Found, file_name, write_corpus
-from steerlm_jobs.data.evaluation_prompts import prompts_of_file, prompts_of_validation
+from steerlm_jobs.data.evaluation_prompts import (
+    PromptCounts,
+    write_prompts_of_file,
+    write_prompts_of_validation,
+)
 from steerlm_jobs.data.labelling import check_labels
 from steerlm_jobs.data.split import TRAIN, VALIDATION, split_of
 from steerlm_jobs.data.sufficiency import drop_other_labels, sufficient_schema
@@ -235,7 +239,9 @@ def test_without_a_file_the_validation_splits_questions_are_asked(tmp_path):
     recipe = a_recipe(Source(name="t"), validation_fraction=0.99)
     found = corpus(recipe, tmp_path, t=[tree])
     files = [tmp_path / "content" / file_name("labelled", VALIDATION)]
-    (prompt,) = prompts_of_validation(files, found.training_prompts).prompts
+    target = tmp_path / "prompts.jsonl"
+    write_prompts_of_validation(files, found.training_prompts, target)
+    (prompt,) = map(Conversation.from_json, read_jsonl(target))
     assert [turn.text for turn in prompt.turns] == ["q", "a", "why?"]
     assert prompt.split == VALIDATION
 
@@ -245,9 +251,11 @@ def test_prompts_of_a_file_that_stand_in_training_are_left_out_and_counted(tmp_p
     trained = next(r.turns[0].text for r in conversations(tmp_path) if r.split == TRAIN)
     texts = [trained.upper(), "new", "new", "newer"]
     file = written(tmp_path / "prompts.jsonl", [{"prompt": text} for text in texts])
-    prompts = prompts_of_file(file, "Be kind.", found.training_prompts)
-    assert [p.turns[0].text for p in prompts.prompts] == ["new", "newer"]
-    assert (prompts.num_in_training, prompts.num_duplicates) == (1, 1)
+    target = tmp_path / "written.jsonl"
+    counts = write_prompts_of_file(file, "Be kind.", found.training_prompts, target)
+    prompts = map(Conversation.from_json, read_jsonl(target))
+    assert [p.turns[0].text for p in prompts] == ["new", "newer"]
+    assert counts == PromptCounts(num_kept=2, num_in_training=1, num_duplicates=1)
 
 
 def test_no_prompt_left_is_refused(tmp_path):
@@ -255,7 +263,7 @@ def test_no_prompt_left_is_refused(tmp_path):
     trained = next(r.turns[0].text for r in conversations(tmp_path) if r.split == TRAIN)
     file = written(tmp_path / "prompts.jsonl", [{"prompt": trained}])
     with pytest.raises(BadInputError) as caught:
-        prompts_of_file(file, "", found.training_prompts)
+        write_prompts_of_file(file, "", found.training_prompts, tmp_path / "written.jsonl")
     assert str(caught.value) == (
         "prompts.jsonl: no evaluation prompt is left (1 found, 1 of them in the training data)"
     )

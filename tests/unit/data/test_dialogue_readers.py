@@ -99,7 +99,7 @@ def test_helpsteer2_prompts_of_several_turns_are_parsed(tmp_path):
 
 def test_a_forged_marker_without_a_header_stays_text():
     text = "say <extra_id_1> and <extra_id_1>Nobody\n<extra_id_1>Assistant\nno"
-    assert split_turns(text)[1] == [
+    assert split_turns(text) == [
         ("User", "say <extra_id_1> and <extra_id_1>Nobody"),
         ("Assistant", "no"),
     ]
