@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import pyarrow
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from steerlm_jobs.contract.errors import StageError
 from steerlm_jobs.contract.recipes import DataFormat
@@ -42,8 +44,27 @@ nodes = st.recursive(
     ),
     max_leaves=6,
 )
-records = st.dictionaries(names | texts, values, max_size=5) | st.fixed_dictionaries(
-    {"prompt": nodes}, optional={"message_tree_id": values}
+names_of_messages = st.sampled_from(["1", "2", "3"]) | values
+message_rows = st.fixed_dictionaries(
+    {
+        "message_id": names_of_messages,
+        "message_tree_id": st.sampled_from(["t", "u"]) | values,
+        "role": st.sampled_from(["prompter", "assistant"]),
+        "text": texts,
+    },
+    optional={
+        "parent_id": names_of_messages,
+        "labels": st.fixed_dictionaries(
+            {"name": st.lists(texts, max_size=2), "value": st.lists(st.floats(0, 1) | values)}
+        )
+        | values,
+        "deleted": values,
+    },
+)
+records = (
+    st.dictionaries(names | texts, values, max_size=5)
+    | st.fixed_dictionaries({"prompt": nodes}, optional={"message_tree_id": values})
+    | message_rows
 )
 
 
@@ -66,9 +87,21 @@ def read_or_refused(path: Path, form: DataFormat = DataFormat.AUTO) -> None:
 @example(b"\x28\xb5\x2f\xfd")
 @example(b"\x28\xb5\x2f\xfd\x00\x00")
 @example(b'{"prompt": "\\ud800"}')
+@example(b"PAR1")
+@example(b"PAR1\x00\x00\x00\x00PAR1")
 def test_any_bytes_are_read_or_refused(folder, data):
     path = folder / "bytes.jsonl"
     path.write_bytes(data)
+    read_or_refused(path)
+
+
+@given(st.data())
+def test_a_damaged_parquet_file_is_read_or_refused(folder, data):
+    path = folder / "rows.parquet"
+    parquet.write_table(pyarrow.Table.from_pylist([a_rating("q", "a", helpfulness=3)] * 3), path)
+    content = bytearray(path.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
     read_or_refused(path)
 
 
@@ -79,7 +112,7 @@ def test_any_records_are_read_or_refused(folder, rows, form):
     read_or_refused(path, form)
 
 
-@given(st.lists(records, min_size=1, max_size=3))
+@given(st.lists(records, min_size=1, max_size=5))
 def test_what_is_read_is_whole_and_the_same_each_time(folder, rows):
     reader = SourceReader(written(folder / "same.jsonl", rows))
     try:
