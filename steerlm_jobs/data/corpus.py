@@ -150,11 +150,11 @@ def _edges(
     """Return the level edges of a source's meters: quantiles over its training split."""
     if not meter_labels(source):
         return {}
-    meters = MeterEdges()
-    for raw in _kept(reader, source):
-        if split_of(group_of(raw.turns), recipe.seed, recipe.validation_fraction) == TRAIN:
-            meters.collect(source, raw)
-    return meters.edges(schema)
+    with MeterEdges() as meters:
+        for raw in _kept(reader, source):
+            if split_of(group_of(raw.turns), recipe.seed, recipe.validation_fraction) == TRAIN:
+                meters.collect(source, raw)
+        return meters.edges(schema)
 
 
 def _row(

@@ -1,44 +1,61 @@
 """From the labels of a source to those of the run's attributes, on their scales."""
 
-from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 from steerlm_jobs.attributes.labels import from_unit, quantise
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.errors import BadConfigError, BadInputError
 from steerlm_jobs.contract.recipes import LabelSource, Meter, Source
 from steerlm_jobs.data.conversations import Role
-from steerlm_jobs.data.meters import METERS, level_of, quantile_edges
+from steerlm_jobs.data.meters import METERS, edge_places, level_of
 from steerlm_jobs.data.readers.raw import RawConversation, RawTurn
+from steerlm_jobs.data.scratch_database import scratch_database
 
 OASST_ONLY: Final = "helpfulness"
 """OASST's helpfulness is not HelpSteer's: it maps only where the spec says so."""
 
 
-@dataclass(slots=True)
-class MeterEdges:
-    """Level edges of the meters that a source's labels come from, by attribute."""
+_MEASURES: Final = """
+CREATE TABLE measure (name TEXT, value REAL, number INTEGER, PRIMARY KEY (name, value, number))
+WITHOUT ROWID
+"""
 
-    values: "dict[str, array[float]]" = field(
-        default_factory=dict
-    )  # array is generic for mypy alone
+
+class MeterEdges:
+    """Level edges of the meters that a source's labels come from: quantiles, found on disk."""
+
+    def __init__(self) -> None:
+        self._measures = scratch_database(_MEASURES)
+        self._number = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._measures.close()
 
     def collect(self, source: Source, conversation: RawConversation) -> None:
         """Take the measures of a training conversation's answers."""
         for label, meter in meter_labels(source):
             for turn in conversation.turns:
                 if turn.role is Role.ASSISTANT:
-                    values = self.values.setdefault(label.to, array("d"))
-                    values.append(METERS[meter](turn.text))
+                    row = (label.to, METERS[meter](turn.text), self._number)
+                    self._measures.execute("INSERT INTO measure VALUES (?, ?, ?)", row)
+                    self._number += 1
 
     def edges(self, schema: Schema) -> dict[str, tuple[float, ...]]:
-        """Return the edges between levels: quantiles over what was collected."""
+        """Return the edges between levels, by attribute."""
+        counts = "SELECT name, count(*) FROM measure GROUP BY name"
         return {
-            name: quantile_edges(values, schema.scale(name).max - schema.scale(name).min + 1)
-            for name, values in self.values.items()
+            name: tuple(self._value(name, place) for place in edge_places(number, levels))
+            for name, number in self._measures.execute(counts).fetchall()
+            for levels in [schema.scale(name).max - schema.scale(name).min + 1]
         }
+
+    def _value(self, name: str, place: int) -> float:
+        query = "SELECT value FROM measure WHERE name = ? ORDER BY value LIMIT 1 OFFSET ?"
+        return float(self._measures.execute(query, (name, place)).fetchone()[0])
 
 
 def check_labels(source: Source, schema: Schema) -> None:

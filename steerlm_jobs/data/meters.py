@@ -55,19 +55,19 @@ def rule_level(rule: MeterRule, attribute: Attribute, text: str) -> int:
     return min(attribute.max, attribute.min + matches)
 
 
-def quantile_edges(values: Sequence[float], num_levels: int) -> tuple[float, ...]:
-    """Return the `num_levels` - 1 edges that cut values into parts of about equal size.
+def edge_places(num_values: int, num_levels: int) -> tuple[int, ...]:
+    """Return the places, among ordered values, of the `num_levels` - 1 edges between levels.
 
-    An edge is the last value of its lower part; equal values stay together in the lowest part they
-    reach, so that texts without any question, say, have the lowest level however many they are.
+    They cut values into parts of about equal size. An edge is the last value of its lower part;
+    equal values stay together in the lowest part they reach, so that texts without any question,
+    say, have the lowest level however many they are.
     """
-    ordered = sorted(values)
-    if not ordered:
+    if not num_values:
         return ()
-    ends = (len(ordered) * k // num_levels for k in range(1, num_levels))
-    return tuple(ordered[max(0, end - 1)] for end in ends)
+    ends = (num_values * k // num_levels for k in range(1, num_levels))
+    return tuple(max(0, end - 1) for end in ends)
 
 
 def level_of(value: float, edges: Sequence[float], attribute: Attribute) -> int:
-    """Return the level of a value, given the edges of `quantile_edges`."""
+    """Return the level of a value, given the edges between levels."""
     return min(attribute.max, attribute.min + bisect_left(edges, value))

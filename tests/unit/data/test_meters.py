@@ -2,7 +2,7 @@ import pytest
 
 from steerlm_jobs.contract.attributes import Attribute
 from steerlm_jobs.contract.recipes import Meter, MeterRule
-from steerlm_jobs.data.meters import METERS, level_of, quantile_edges, reading_grade, rule_level
+from steerlm_jobs.data.meters import METERS, edge_places, level_of, reading_grade, rule_level
 
 SCALE = Attribute(name="verbosity")
 
@@ -32,6 +32,11 @@ def test_rule_level_counts_from_the_minimum_and_stops_at_the_maximum():
     scale = Attribute(name="humor", min=1, max=3)
     levels = [rule_level(rule, scale, "Ha, it snores! " * number) for number in range(4)]
     assert levels == [1, 2, 3, 3]
+
+
+def quantile_edges(values, num_levels):
+    ordered = sorted(values)
+    return tuple(ordered[place] for place in edge_places(len(ordered), num_levels))
 
 
 def test_quantile_edges_make_levels_of_equal_size():
