@@ -13,10 +13,15 @@ def text_field(value: dict[str, Any], name: str, place: str) -> str:  # Any: JSO
     """
     found = value.get(name)
     if not isinstance(found, str):
-        state = "is missing" if name not in value else f"is {type(found).__name__}, not text"
-        msg = f"{place}: field {name!r} {state}"
+        state = f"is {kind_of(found)}, not text" if name in value else "is missing"
+        msg = f"{place}: field {name!r} {state}; correct the record or take it out"
         raise BadInputError(msg)
     return writable(found).strip()
+
+
+def kind_of(value: object) -> str:
+    """Return what a person calls the kind of a value that is of the wrong one."""
+    return "null" if value is None else type(value).__name__
 
 
 def writable(value: object) -> str:
@@ -34,7 +39,7 @@ def list_field(value: dict[str, Any], name: str, place: str) -> list[Any]:  # An
     if found is None:
         return []
     if not isinstance(found, list):
-        msg = f"{place}: field {name!r} is {type(found).__name__}, not a list"
+        msg = f"{place}: field {name!r} is {kind_of(found)}, not a list"
         raise BadInputError(msg)
     return found
 

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final
 import zstandard
 
 from steerlm_jobs.contract.errors import BadInputError
+from steerlm_jobs.data.readers.fields import kind_of
 from steerlm_jobs.data.readers.json_array import array_items
 from steerlm_jobs.data.readers.parquet import SUFFIX, is_parquet, parquet_rows
 from steerlm_jobs.data.readers.zstd import ZstdFrames
@@ -158,6 +159,6 @@ def _object(line: str, place: str) -> dict[str, Any]:  # Any: JSON
 
 def _as_object(value: object, place: str) -> dict[str, Any]:  # Any: JSON
     if not isinstance(value, dict):
-        msg = f"{place}: a record is a JSON object, not {type(value).__name__}"
+        msg = f"{place}: a record is a JSON object, not {kind_of(value)}"
         raise BadInputError(msg)
     return value

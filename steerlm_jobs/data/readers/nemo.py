@@ -13,7 +13,7 @@ from typing import Final
 from steerlm_jobs.contract.attributes import DEFAULT_NAMES
 from steerlm_jobs.contract.errors import BadInputError
 from steerlm_jobs.data.conversations import Role
-from steerlm_jobs.data.readers.fields import list_field, number, text_field, writable
+from steerlm_jobs.data.readers.fields import kind_of, list_field, number, text_field, writable
 from steerlm_jobs.data.readers.files import Record
 from steerlm_jobs.data.readers.raw import Drop, Drops, RawConversation, RawTurn, with_ids
 from steerlm_jobs.data.readers.sharegpt import ROLES, speaker_of
@@ -85,6 +85,6 @@ def _labels(text: object, place: str) -> dict[str, float]:
             raise BadInputError(msg)
         labels[match[1]] = float(match[2])
     if not isinstance(text, str):
-        msg = f"{place}: 'label' is {type(text).__name__}, not text such as quality:4,humor:0"
+        msg = f"{place}: 'label' is {kind_of(text)}, not text such as quality:4,humor:0"
         raise BadInputError(msg)
     return labels

@@ -10,7 +10,7 @@ from typing import Any, Final
 from steerlm_jobs.contract.errors import BadInputError
 from steerlm_jobs.contract.recipes import Filters
 from steerlm_jobs.data.conversations import Role
-from steerlm_jobs.data.readers.fields import list_field, number, text_field, writable
+from steerlm_jobs.data.readers.fields import kind_of, list_field, number, text_field, writable
 from steerlm_jobs.data.readers.files import Record
 from steerlm_jobs.data.readers.raw import Drop, Drops, RawConversation, RawTurn, with_ids
 
@@ -49,7 +49,7 @@ def _paths(
 def _kept(node: Any, place: str, filters: Filters, drops: Drops) -> RawTurn | None:  # Any: JSON
     """Return a message; None, counted, if it and everything below it is left out."""
     if not isinstance(node, dict):
-        msg = f"{place}: a reply is {type(node).__name__}, not a message"
+        msg = f"{place}: a reply is {kind_of(node)}, not a message"
         raise BadInputError(msg)
     turn = message_of(node, place)
     cause = _cause(node, turn, filters)
@@ -82,7 +82,7 @@ def _labels(value: Any, place: str) -> dict[str, float]:  # Any: JSON
     if value is None:
         return {}
     if not isinstance(value, dict):
-        msg = f"{place}: field 'labels' is {type(value).__name__}, not {{name: {{value, count}}}}"
+        msg = f"{place}: field 'labels' is {kind_of(value)}, not {{name: {{value, count}}}}"
         raise BadInputError(msg)
     labels: dict[str, float] = {}
     for name, found in _named_values(value, place):

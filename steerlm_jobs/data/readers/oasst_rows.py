@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import Any, Final
 
 from steerlm_jobs.contract.errors import BadInputError
-from steerlm_jobs.data.readers.fields import text_field, writable
+from steerlm_jobs.data.readers.fields import kind_of, text_field, writable
 from steerlm_jobs.data.readers.files import Record
 from steerlm_jobs.data.readers.oasst import message_of
 from steerlm_jobs.data.readers.raw import Drop, Drops
@@ -62,7 +62,7 @@ def _message(record: Record) -> dict[str, Any]:  # Any: JSON
     checked = message_of(value, record.place)
     parent = value.get("parent_id")
     if parent is not None and not isinstance(parent, str):
-        msg = f"{record.place}: field 'parent_id' is {type(parent).__name__}, not text or null"
+        msg = f"{record.place}: field 'parent_id' is {kind_of(parent)}, not text or null"
         raise BadInputError(msg)
     return {
         **{name: value.get(name) is True for name in _FLAGS},

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from steerlm_jobs.contract.errors import BadInputError
 from steerlm_jobs.data.conversations import Role
-from steerlm_jobs.data.readers.fields import list_field, text_field
+from steerlm_jobs.data.readers.fields import kind_of, list_field, text_field
 from steerlm_jobs.data.readers.files import Record
 from steerlm_jobs.data.readers.raw import Drop, Drops, RawConversation, RawTurn, with_ids
 
@@ -46,6 +46,6 @@ def speaker_of(item: Any, place: str) -> str:  # Any: JSON
         BadInputError: It is no turn.
     """
     if not isinstance(item, dict):
-        msg = f"{place}: a turn is {{from, value}}, not {type(item).__name__}"
+        msg = f"{place}: a turn is {{from, value}}, not {kind_of(item)}"
         raise BadInputError(msg)
     return text_field(item, "from", place).casefold()

@@ -108,10 +108,10 @@ def test_messages_without_what_they_answer_are_counted(tmp_path):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"text": None}, "rows.jsonl:2: field 'text' is NoneType, not text"),
+        ({"text": None}, "rows.jsonl:2: field 'text' is null, not text"),
         ({"role": "narrator"}, "rows.jsonl:2: role 'narrator' of a message is neither"),
         ({"parent_id": 3}, "rows.jsonl:2: field 'parent_id' is int, not text or null"),
-        ({"message_tree_id": None}, "rows.jsonl:2: field 'message_tree_id' is NoneType"),
+        ({"message_tree_id": None}, "rows.jsonl:2: field 'message_tree_id' is null"),
         (
             {"labels": {"name": ["quality"], "value": [], "count": []}},
             "rows.jsonl:2: 'labels' has 1 names and 0 values",

