@@ -118,7 +118,7 @@ def test_oasst_keeps_ids_language_and_means(tmp_path):
 )
 def test_an_oasst_label_that_is_no_mean_is_refused(tmp_path, labels, message):
     tree = a_tree(a_question("q", an_answer("a", labels=labels)))
-    assert refusal(tmp_path, tree) .startswith(f"rows.jsonl:1: {message}")
+    assert refusal(tmp_path, tree).startswith(f"rows.jsonl:1: {message}")
 
 
 def test_a_message_of_an_unknown_role_is_refused(tmp_path):
@@ -162,7 +162,7 @@ def test_equal_texts_have_equal_ids_and_answers_to_other_questions_have_not(tmp_
     ],
 )
 def test_a_rating_that_cannot_be_read_is_refused(tmp_path, row, message):
-    assert refusal(tmp_path, row) .startswith(f"rows.jsonl:1: {message}")
+    assert refusal(tmp_path, row).startswith(f"rows.jsonl:1: {message}")
 
 
 def test_an_empty_answer_is_dropped_and_counted(tmp_path):
