@@ -9,7 +9,6 @@ import pytest
 import yaml
 from rich.console import Console
 
-from steerlm_jobs.contract.errors import ExitCode
 from steerlm_jobs.contract.evaluation import ApmFigures, Evaluation, LevelRow, Sweep
 from steerlm_jobs.contract.gates import GateResult, MetricValue
 from steerlm_jobs.contract.manifest import AttemptInfo, ContentFile, Manifest
@@ -249,13 +248,3 @@ def test_ask_marks_levels_that_were_not_trained_whether_asked_for_or_targets():
     assert "target levels*" in text
     assert "[b]Ha[/b]" in text
     assert text.endswith("* too few training examples to have an effect: humor=4, quality=2\n")
-
-
-def test_data_is_exported_as_nemo_writes_it(monkeypatch, capsys, tmp_path):
-    golden = Path(__file__).parents[2] / "golden/nemo/regression.jsonl"
-    output = tmp_path / "out.jsonl"
-    options = ["--to", "NemoRegression", "--output", str(output)]
-    assert called(monkeypatch, capsys, "data", "export", str(golden), *options)[0] == 0
-    assert output.read_bytes() == golden.read_bytes()
-    again, _, _ = called(monkeypatch, capsys, "data", "export", str(golden), *options)
-    assert again == ExitCode.BAD_CONFIG
