@@ -18,6 +18,16 @@ from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.errors import BadConfigError
 from steerlm_jobs.data.conversations import Conversation, Role
 from steerlm_jobs.data.tokens import ChatTokenizer
+from steerlm_jobs.models.leaf_markers import (
+    Ids,
+    ScoringBatch,
+    ScoringRow,
+    additive_mask,
+    batch_tensors,
+    scoring_batches,
+    scoring_rows,
+)
+from steerlm_jobs.models.leaf_probe import longest_shared
 from steerlm_jobs.models.loading import best_device, load_backbone
 from steerlm_jobs.models.steerlm_json import read_schema
 
@@ -38,6 +48,8 @@ class Apm(nn.Module):
         self.head = nn.Linear(width, num_attributes, dtype=torch.float32)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        self.longest_shared = 0
+        """Up to so many tokens all turns of a conversation are scored at once; `load_apm` asks."""
 
     def forward(self, ids_BT: Tensor, position_ids_BT: Tensor, is_scored_BT: Tensor) -> Tensor:
         """Return scores [N, A] in fp32 of the N positions where `is_scored_BT` is True, by row."""
@@ -47,6 +59,20 @@ class Apm(nn.Module):
         with torch.autocast(hidden_BTD.device.type, enabled=False):
             scores_NA: Tensor = self.head(hidden_BTD[is_scored_BT].float())
         return scores_NA
+
+    def marker_states(self, batch: ScoringBatch) -> Tensor:
+        """Return the hidden states [N, D] at the markers of a batch, row by row."""
+        visible_BTT = batch.visible_BTT
+        hidden_BTD = self.backbone(
+            input_ids=batch.ids_BT,
+            position_ids=batch.position_ids_BT,
+            attention_mask=None
+            if visible_BTT is None
+            else additive_mask(visible_BTT, self.backbone.dtype),
+            use_cache=False,
+        ).last_hidden_state
+        states_ND: Tensor = hidden_BTD[batch.is_marker_BT]
+        return states_ND
 
 
 def load_apm(folder: Path, dtype: torch.dtype | str = "auto") -> tuple[Apm, ChatTokenizer, Schema]:
@@ -61,13 +87,27 @@ def load_apm(folder: Path, dtype: torch.dtype | str = "auto") -> tuple[Apm, Chat
     schema = read_schema(folder)
     apm = Apm(load_backbone(folder, dtype), len(schema.names))
     apm.head.load_state_dict(load_file(folder / HEAD_FILE))
-    return apm.eval().to(best_device()), ChatTokenizer.from_folder(folder), schema
+    apm.eval().to(best_device())
+    apm.longest_shared = longest_shared(apm.marker_states, apm.backbone.config, best_device())
+    return apm, ChatTokenizer.from_folder(folder), schema
 
 
 def save_head(head: nn.Linear, folder: Path) -> None:
     """Write the head beside its backbone."""
     tensors = {name: t.detach().float().cpu().contiguous() for name, t in head.named_parameters()}
     save_file(tensors, folder / HEAD_FILE, metadata={"format": "pt"})
+
+
+def scoring_note(apm: Apm, max_length_tokens: int) -> str:
+    """Return a line for people if not all turns can be scored at once; else an empty one."""
+    if apm.longest_shared >= max_length_tokens:
+        return ""
+    reason = (
+        f"sees {apm.longest_shared} tokens back at most"
+        if apm.longest_shared
+        else "does not take a mask of our own"
+    )
+    return f"the base model {reason}: the turns of a conversation are scored one by one, slower"
 
 
 def score_conversations(
@@ -78,7 +118,7 @@ def score_conversations(
     max_length_tokens: int,
     on_batch: Callable[[], None] = lambda: None,
 ) -> list[list[Scores | None]]:
-    """Score every assistant turn, each after its own prefix.
+    """Score every assistant turn after its own prefix, all turns of a conversation in one pass.
 
     The result depends on these conversations alone: equal inputs are computed once, in batches
     sorted by length. `on_batch` is called before each and may raise to leave.
@@ -95,11 +135,10 @@ def score_conversations(
         ]
         for c in conversations
     ]
-    distinct = {e.ids for row in encoded for e in row if e is not None}
-    rows = sorted(distinct, key=lambda ids: (len(ids), ids))
-    values = _unit_scores(apm, rows, on_batch)
-    scores = {ids: _on_scales(row, schema) for ids, row in zip(rows, values, strict=True)}
-    return [[None if e is None else scores[e.ids] for e in row] for row in encoded]
+    rows = scoring_rows(encoded, apm.longest_shared)
+    values = _unit_scores(apm, rows, tokenizer.label_id, on_batch)
+    scores = {ids: _on_scales(row, schema) for ids, row in values.items()}
+    return [[None if e is None else scores[e.ids[:-1]] for e in row] for row in encoded]
 
 
 def _on_scales(values: Sequence[float], schema: Schema) -> Scores:
@@ -108,33 +147,15 @@ def _on_scales(values: Sequence[float], schema: Schema) -> Scores:
 
 @torch.inference_mode()
 def _unit_scores(
-    apm: Apm, rows: Sequence[tuple[int, ...]], on_batch: Callable[[], None]
-) -> list[list[float]]:
-    """Return the scores, 0..1, of rows that are sorted by length."""
+    apm: Apm, rows: Sequence[ScoringRow], marker_id: int, on_batch: Callable[[], None]
+) -> dict[Ids, list[float]]:
+    """Return the scores, 0..1, of each prefix of rows that are sorted by length."""
     device = next(apm.parameters()).device
-    found: list[list[float]] = []
-    for batch in _batches(rows, SCORING_TOKENS[device.type]):
+    found: dict[Ids, list[float]] = {}
+    for batch in scoring_batches(rows, SCORING_TOKENS[device.type]):
         on_batch()
-        found += _batch_scores(apm, batch, device).tolist()
+        states_ND = apm.marker_states(batch_tensors(batch, marker_id, device))
+        scores_NA: Tensor = apm.head(states_ND.float())
+        prefixes = [ids for row in batch for ids in row.prefixes]
+        found |= zip(prefixes, scores_NA.tolist(), strict=True)
     return found
-
-
-def _batch_scores(apm: Apm, rows: Sequence[tuple[int, ...]], device: torch.device) -> Tensor:
-    """Score rows padded on the right: a causal model's marker never sees what comes after it."""
-    longest = max(map(len, rows))
-    ids_BT = torch.tensor([[*ids, *([0] * (longest - len(ids)))] for ids in rows], device=device)
-    positions_BT = torch.arange(longest, device=device).expand_as(ids_BT)
-    last_B = torch.tensor([len(ids) - 1 for ids in rows], device=device)
-    scores_BA: Tensor = apm(ids_BT, positions_BT, positions_BT == last_B[:, None])
-    return scores_BA.cpu()
-
-
-def _batches(rows: Sequence[tuple[int, ...]], max_tokens: int) -> list[Sequence[tuple[int, ...]]]:
-    """Cut rows sorted by length into batches of at most `max_tokens` after padding."""
-    batches, start = [], 0
-    for end in range(1, len(rows) + 1):
-        is_last = end == len(rows)
-        if is_last or len(rows[end]) * (end + 1 - start) > max_tokens:
-            batches.append(rows[start:end])
-            start = end
-    return batches

@@ -87,6 +87,10 @@ class GenerativeApm:
         found = dict(zip(distinct, self.unit_scores(distinct, on_batch), strict=True))
         return [[None if e is None else self._on_scales(found[e.ids]) for e in r] for r in encoded]
 
+    def note(self, max_length_tokens: int) -> str:  # as the protocol has it
+        """Return nothing: each turn has its own prompt, and that is as it should be."""
+        return ""
+
     @torch.inference_mode()
     def unit_scores(
         self, prompts: Sequence[Ids], on_batch: Callable[[], None] = lambda: None

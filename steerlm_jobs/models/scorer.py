@@ -8,7 +8,7 @@ from typing import Protocol
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.data.conversations import Conversation
 from steerlm_jobs.data.tokens import ChatTokenizer
-from steerlm_jobs.models.apm import Apm, Scores, load_apm, score_conversations
+from steerlm_jobs.models.apm import Apm, Scores, load_apm, score_conversations, scoring_note
 from steerlm_jobs.models.generative_apm import GENERATIVE, GenerativeApm
 from steerlm_jobs.models.steerlm_json import read_steerlm_json
 
@@ -36,6 +36,9 @@ class AttributeScorer(Protocol):
             attribute on the attribute's scale; None where no cut from the left makes the turn fit.
         """
 
+    def note(self, max_length_tokens: int) -> str:
+        """Return a line for people about how it scores; empty: nothing to say."""
+
 
 @dataclass(frozen=True, slots=True)
 class RegressionScorer:
@@ -55,6 +58,10 @@ class RegressionScorer:
         return score_conversations(
             self.apm, self.tokenizer, self.schema, conversations, max_length_tokens, on_batch
         )
+
+    def note(self, max_length_tokens: int) -> str:
+        """Return why turns are scored one by one, if they are."""
+        return scoring_note(self.apm, max_length_tokens)
 
 
 def load_scorer(folder: Path) -> AttributeScorer:

@@ -12,8 +12,8 @@ class Notes:
         self._lines: dict[str, None] = {}
 
     def add(self, line: str) -> None:
-        """Keep a warning for the report and log it."""
-        if line not in self._lines:
+        """Keep a warning for the report and log it; an empty line is none."""
+        if line and line not in self._lines:
             self._lines[line] = None
             log.warning("%s", line)
 

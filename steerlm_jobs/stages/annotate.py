@@ -81,6 +81,7 @@ def _write_missing(
     total = len(chunk_ranges(num_rows, recipe.chunk_rows))
     context.progress.update(total=num_rows, unit="conversations", activity="annotating")
     scorer = load_scorer(_apm(context).folder())
+    context.notes.add(scorer.note(recipe.max_length_tokens))
     starts = _starts(context, recipe, scorer.schema)
     labelling = Labelling(scorer.schema, recipe.labels, starts)
     label = annotated_sample if recipe.iteration else annotated

@@ -4,6 +4,7 @@ import torch
 from steerlm_jobs.attributes.labels import from_unit
 from steerlm_jobs.contract.errors import BadConfigError
 from steerlm_jobs.models.apm import Apm, load_apm, score_conversations
+from steerlm_jobs.models.leaf_probe import NO_LIMIT
 from tests.unit.models.builders import a_model
 from tests.unit.template.builders import (
     SCHEMA,
@@ -14,11 +15,14 @@ from tests.unit.template.builders import (
     user,
 )
 
+MODES = pytest.mark.parametrize("limit", [0, NO_LIMIT], ids=["one by one", "all at once"])
 
-def an_apm() -> Apm:
+
+def an_apm(limit: int = NO_LIMIT) -> Apm:
     apm = Apm(a_model().base_model, 2).eval()
     torch.nn.init.normal_(apm.head.weight, std=0.1)
     torch.nn.init.constant_(apm.head.bias, 0.5)
+    apm.longest_shared = limit
     return apm
 
 
@@ -30,8 +34,9 @@ def alone(apm: Apm, ids: tuple[int, ...]) -> dict[str, float]:
     return {a.name: from_unit(v, a) for a, v in zip(SCHEMA.attributes, values, strict=True)}
 
 
-def test_every_answer_is_scored_as_if_its_prefix_stood_alone():
-    apm, tokenizer = an_apm(), a_tokenizer()
+@MODES
+def test_every_answer_is_scored_as_if_its_prefix_stood_alone(limit):
+    apm, tokenizer = an_apm(limit), a_tokenizer()
     short = a_conversation(user("?"), THREE_TURNS.turns[1])
     found = score_conversations(apm, tokenizer, SCHEMA, [THREE_TURNS, short], 4096)
     expected = [
@@ -42,8 +47,42 @@ def test_every_answer_is_scored_as_if_its_prefix_stood_alone():
         assert row == [pytest.approx(scores, abs=1e-4) for scores in wanted]
 
 
-def test_scores_are_the_same_bits_for_the_same_rows_in_any_order():
+def test_a_conversation_is_one_forward_pass_and_one_by_one_as_many_as_turns(monkeypatch):
+    for limit, num_rows in ((0, 3), (NO_LIMIT, 1)):
+        apm, seen = an_apm(limit), []
+        states = apm.marker_states
+        monkeypatch.setattr(
+            apm, "marker_states", lambda b, f=states, s=seen: (s.append(b), f(b))[1]
+        )
+        score_conversations(apm, a_tokenizer(), SCHEMA, [THREE_TURNS], 4096)
+        assert sum(len(batch.ids_BT) for batch in seen) == num_rows
+
+
+def test_replacing_a_later_turn_changes_no_earlier_score():
     apm, tokenizer = an_apm(), a_tokenizer()
+    turns = THREE_TURNS.turns
+    other = a_conversation(*turns[:4], user("No, thanks!"), assistant("Oh. Why is that so?"))
+    (first,), (second,) = (
+        score_conversations(apm, tokenizer, SCHEMA, [c], 4096) for c in (THREE_TURNS, other)
+    )
+    assert first[:2] == [pytest.approx(scores, abs=1e-5) for scores in second[:2]]
+    assert first[2] != pytest.approx(second[2], abs=1e-3)
+
+
+def test_turns_whose_prefix_is_cut_are_scored_alone():
+    apm, tokenizer = an_apm(), a_tokenizer()
+    length = len(tokenizer.encode_scoring(THREE_TURNS, 3, 4096).ids)
+    cut = tokenizer.encode_scoring(THREE_TURNS, 5, length)
+    assert cut.first_turn
+    found = score_conversations(apm, tokenizer, SCHEMA, [THREE_TURNS], length)[0]
+    whole = score_conversations(apm, tokenizer, SCHEMA, [THREE_TURNS], 4096)[0]
+    assert found[:2] == [pytest.approx(scores, abs=1e-4) for scores in whole[:2]]
+    assert found[2] == pytest.approx(alone(apm, cut.ids), abs=1e-4)
+
+
+@MODES
+def test_scores_are_the_same_bits_for_the_same_rows_in_any_order(limit):
+    apm, tokenizer = an_apm(limit), a_tokenizer()
     rows = [THREE_TURNS, a_conversation(*THREE_TURNS.turns[:2]), THREE_TURNS]
     forth = score_conversations(apm, tokenizer, SCHEMA, rows, 4096)
     back = score_conversations(apm, tokenizer, SCHEMA, rows[::-1], 4096)

@@ -83,7 +83,7 @@ def test_lost_progress_ends_no_stage(tmp_path: Path):
 def test_notes_keep_each_line_once_and_log_it(caplog):
     notes = Notes()
     with caplog.at_level(logging.WARNING):
-        for line in ("b", "a", "b"):
+        for line in ("b", "", "a", "b"):
             notes.add(line)
     assert notes.lines == ("b", "a")
     assert caplog.messages == ["b", "a"]
