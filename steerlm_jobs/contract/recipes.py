@@ -124,6 +124,8 @@ class Training(Value):
     """None: ten times an epoch."""
     best_by: Literal["ValidationLoss", "Quality"] = "ValidationLoss"
     best_by_prompts: int = Field(default=64, gt=0)
+    best_by_max_new_tokens: int = Field(default=256, gt=0)
+    """Of each answer whose quality is measured; at most half of the length."""
 
 
 class TrainApmRecipe(Value):

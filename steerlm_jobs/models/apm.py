@@ -32,8 +32,9 @@ from steerlm_jobs.models.loading import best_device, load_backbone
 from steerlm_jobs.models.steerlm_json import read_schema
 
 HEAD_FILE: Final = "head.safetensors"
-SCORING_TOKENS: Final = {"cpu": 4096, "cuda": 65_536}
-"""Tokens that are scored at once, padding included."""
+SCORING_TOKENS: Final = {"cpu": 512, "cuda": 65_536}
+"""Tokens that are scored at once, padding included. On a CPU few are faster than many: the
+activations of 4,096 leave its caches (measured on 8 layers of SmolLM2: 4.9 and 6.7 s)."""
 
 Scores = dict[str, float]
 

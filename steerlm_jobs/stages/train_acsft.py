@@ -1,7 +1,7 @@
 """train-acsft: learn to answer as labels ask (arXiv:2310.05344, steps 3 and 4).
 
 From the base model, never from the APM; in a bootstrap iteration on samples mixed with originals,
-from the base or the model before. Best weights by validation loss.
+from the base or the model before. Best weights by validation loss, or by the quality of answers.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ import torch
 
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.config import StageInput
-from steerlm_jobs.contract.errors import BadInputError, ExitCode
+from steerlm_jobs.contract.errors import BadConfigError, BadInputError, ExitCode
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.contract.recipes import TrainAcsftRecipe
 from steerlm_jobs.contract.report import Report
@@ -22,6 +22,12 @@ from steerlm_jobs.data.chat_template import chat_template
 from steerlm_jobs.data.conversations import Conversation
 from steerlm_jobs.data.dataset_card import prepared_licences
 from steerlm_jobs.data.tokens import ChatTokenizer
+from steerlm_jobs.evaluation.answer_quality import (
+    ATTRIBUTE,
+    AnswerQuality,
+    quality_prompts,
+    score_by_apm,
+)
 from steerlm_jobs.models.loading import (
     best_device,
     copy_legal_files,
@@ -43,7 +49,7 @@ from steerlm_jobs.train.acsft_data import (
     num_originals,
     untrained_levels,
 )
-from steerlm_jobs.train.engine import ParameterGroup, PlainEngine
+from steerlm_jobs.train.engine import Engine, ParameterGroup, PlainEngine
 from steerlm_jobs.train.objectives import AcsftObjective
 from steerlm_jobs.train.session import Data, planned_steps, run_training, write_training
 from steerlm_jobs.train.setting import (
@@ -92,7 +98,12 @@ def run(context: StageContext) -> Report:
     writer = ArtifactWriter(context.config, context.scratch)
     curves = writer.telemetry / "curves.jsonl"
     objective = AcsftObjective(model)
-    trained = run_training(data, steps, training, recipe.seed, objective, engine, context, curves)
+    quality = _quality(context, recipe, inputs, model, engine)
+    trained = run_training(
+        data, steps, training, recipe.seed, objective, engine, context, curves, quality
+    )
+    if quality is not None and data.validation and not trained.history.quality:
+        context.notes.add("no answer could be scored for bestBy Quality: the last weights are kept")
     _write_model(writer.content, model, inputs, recipe, context)
     mixture = dict(sorted(Counter(example.source for example in data.training).items()))
     dropped = inputs.training_rows.dropped
@@ -203,6 +214,40 @@ def _untrained(inputs: _Inputs, recipe: TrainAcsftRecipe) -> TargetLogits:
         markers = sorted(inputs.tokenizer.marker_ids.values())
         add_adapters(model, recipe.training.lora, markers, recipe.seed)
     return TargetLogits(model).to(best_device())
+
+
+def _quality(
+    context: StageContext,
+    recipe: TrainAcsftRecipe,
+    inputs: _Inputs,
+    live: TargetLogits,
+    engine: Engine,
+) -> AnswerQuality | None:
+    """Return what checkpoints are chosen by; None: their validation loss.
+
+    Raises:
+        BadConfigError: The run has no such attribute, or prepare left it out.
+    """
+    training = recipe.training
+    if training.best_by != "Quality":
+        return None
+    if ATTRIBUTE not in inputs.schema.names:
+        msg = f"bestBy Quality needs the attribute {ATTRIBUTE}; known: {inputs.schema.names}"
+        raise BadConfigError(msg)
+    (apm,) = context.config.inputs_of(StageKind.TRAIN_APM)
+    validation = _conversations(
+        context, context.config.inputs_of(StageKind.ANNOTATE)[0], "validation"
+    )
+    return AnswerQuality(
+        model=live.model,
+        tokenizer=inputs.tokenizer,
+        schema=inputs.schema,
+        targets=recipe.targets,
+        prompts=quality_prompts(validation, training.best_by_prompts, recipe.seed),
+        score=score_by_apm(ArtifactReader.open(apm, context.scratch).folder()),
+        training=training,
+        precision=engine.precision,
+    )
 
 
 def _write_model(

@@ -19,8 +19,11 @@ class History:
     validation: list[tuple[int, float]] = field(default_factory=list)
     """(steps done, mean loss over all validation terms)."""
     best_step: int = 0
-    """Steps done when the validation loss was smallest; 0: not validated yet."""
+    """Steps done when the validation loss was smallest, or the quality, if there is one, was
+    largest; 0: not validated yet."""
     num_tokens: int = 0
+    quality: list[tuple[int, float]] = field(default_factory=list)
+    """(steps done, mean quality of the answers), where checkpoints are chosen by that."""
 
     @property
     def step(self) -> int:
@@ -54,13 +57,23 @@ class History:
             )
             raise DivergedError(msg)
 
-    def add_validation(self, loss: float) -> bool:
-        """Enter a validation; return True if it is the best so far. Ties go to the earlier."""
-        is_best = math.isfinite(loss) and all(loss < old for _step, old in self.validation)
+    def add_validation(self, loss: float, quality: float | None = None) -> bool:
+        """Enter a validation; return True if it is the best so far. Ties go to the earlier.
+
+        Args:
+            loss: The smallest is best, unless there is a quality.
+            quality: The largest is best.
+        """
+        if quality is None:
+            is_best = math.isfinite(loss) and all(loss < old for _step, old in self.validation)
+        else:
+            is_best = math.isfinite(quality) and all(quality > old for _step, old in self.quality)
         if is_best:
             self.best_step = self.step
         if math.isfinite(loss):
             self.validation.append((self.step, loss))
+        if quality is not None and math.isfinite(quality):
+            self.quality.append((self.step, quality))
         return is_best
 
     def to_json(self) -> dict[str, Any]:  # Any: JSON
@@ -70,5 +83,8 @@ class History:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "History":  # Any: JSON
         """Read what `to_json` wrote."""
-        validation = [(int(step), float(loss)) for step, loss in value["validation"]]
-        return cls(**{**value, "validation": validation})
+        curves = {
+            name: [(int(step), float(figure)) for step, figure in value.get(name, ())]
+            for name in ("validation", "quality")
+        }
+        return cls(**{**value, **curves})

@@ -24,6 +24,9 @@ from steerlm_jobs.train.objectives import Objective, total_weight
 from steerlm_jobs.train.schedule import learning_rate_factor
 from steerlm_jobs.train.step_plan import Steps
 
+Quality = Callable[[Callable[[], None]], float]
+"""Returns how good the model's answers are; calls its argument often, which may raise to leave."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingTask(Generic[E]):
@@ -38,6 +41,8 @@ class TrainingTask(Generic[E]):
     layout: Layout
     evaluation_every_steps: int
     seed: int
+    quality: Quality | None = None
+    """None: the smallest validation loss is the best; else the largest quality."""
 
 
 def train(
@@ -122,7 +127,7 @@ class _Run(Generic[E]):
             return
         self._context.progress.update(activity="validating")
         loss = mean_loss(task.objective, self._validation, self._engine, self._tick)
-        if self._state.history.add_validation(loss):
+        if self._state.history.add_validation(loss, self._quality()):
             self._state.best_weights = self._engine.weights()
         self._context.progress.update(activity="training")
 
@@ -142,6 +147,12 @@ class _Run(Generic[E]):
             self._engine.load_weights(self._state.best_weights)
         self._engine.set_training(False)  # as nn.Module.train
         return self._state.history
+
+    def _quality(self) -> float | None:
+        if self._task.quality is None:
+            return None
+        self._context.progress.update(activity="answering")
+        return self._task.quality(self._tick)
 
     def _accumulate(self, examples: Sequence[E]) -> float:
         """Add up a step's gradients; return its mean loss per term, NaN at the first bad one."""

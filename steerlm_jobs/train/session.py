@@ -11,7 +11,7 @@ from steerlm_jobs.process.context import StageContext
 from steerlm_jobs.train.batches import E, Layout
 from steerlm_jobs.train.engine import Engine
 from steerlm_jobs.train.history import History
-from steerlm_jobs.train.loop import TrainingTask, train
+from steerlm_jobs.train.loop import Quality, TrainingTask, train
 from steerlm_jobs.train.objectives import Objective
 from steerlm_jobs.train.packing_choice import chosen_layout
 from steerlm_jobs.train.setting import check_steps, training_json
@@ -46,8 +46,10 @@ class Trained:
         """Return the figures of the stage's report."""
         found = {"steps": str(self.history.step)}
         if self.history.best_step:
-            loss = dict(self.history.validation)[self.history.best_step]
-            found["validationLoss"] = f"{loss:.6g}"
+            loss = dict(self.history.validation).get(self.history.best_step)
+            found |= {} if loss is None else {"validationLoss": f"{loss:.6g}"}
+        if self.history.quality:
+            found["quality"] = f"{dict(self.history.quality)[self.history.best_step]:.6g}"
         return found
 
 
@@ -76,6 +78,7 @@ def run_training(
     engine: Engine,
     context: StageContext,
     curves: Path,
+    quality: Quality | None = None,
 ) -> Trained:
     """Train to the end of the plan, or from the newest checkpoint on; the best weights stay.
 
@@ -100,6 +103,7 @@ def run_training(
         layout=layout,
         evaluation_every_steps=evaluation_interval(training, steps),
         seed=seed,
+        quality=quality,
     )
     history = train(task, engine, context, curves)
     return Trained(history, layout, effective_epochs(steps, [e.source for e in data.training]))

@@ -78,5 +78,14 @@ def training_json(history: History, **more: object) -> Mapping[str, Any]:  # Any
         "bestStep": history.best_step or history.step,
         "bestValidationLoss": best,
         "skippedSteps": list(history.skipped_steps),
+        **_quality(history),
         **more,
     }
+
+
+def _quality(history: History) -> dict[str, Any]:  # Any: JSON
+    """Return the curve of a training whose best weights were chosen by the quality of answers."""
+    if not history.quality:
+        return {}
+    curve = [{"step": step, "quality": quality} for step, quality in history.quality]
+    return {"quality": curve, "bestQuality": dict(history.quality)[history.best_step]}

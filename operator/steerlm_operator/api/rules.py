@@ -12,6 +12,7 @@ from steerlm_operator.api.bootstrap import FilterKind
 from steerlm_operator.api.data_rules import broken_addresses, broken_data_rules
 from steerlm_operator.api.problems import Broken, Location, no_attribute, repeats
 from steerlm_operator.api.run import RunSpec, SteerLMRun
+from steerlm_operator.api.training import BestBy
 
 _MAX_LEVELS: Final = 1000
 RESERVED_ENVIRONMENT: Final = re.compile(
@@ -31,6 +32,7 @@ def broken_rules(run: SteerLMRun) -> tuple[Broken, ...]:
         *_retry(spec),
         *_evaluation(spec),
         *_bootstrap(spec),
+        *_best_by(spec),
         *_environment(spec),
     )
 
@@ -100,6 +102,16 @@ def _bootstrap(spec: RunSpec) -> Iterator[Broken]:
     for name in spec.bootstrap.rank_weights or {}:
         if name not in ranges:
             yield (*at, "rankWeights", name), no_attribute(name, ranges)
+
+
+def _best_by(spec: RunSpec) -> Iterator[Broken]:
+    at: Location = ("spec", "stages")
+    if spec.stages.train_apm.training.best_by is BestBy.QUALITY:
+        here = (*at, "trainApm", "training", "bestBy")
+        yield here, "Quality is for trainAcsft: an APM gives no answers"
+    names = [attribute.name for attribute in spec.attributes]
+    if spec.stages.train_acsft.training.best_by is BestBy.QUALITY and "quality" not in names:
+        yield (*at, "trainAcsft", "training", "bestBy"), no_attribute("quality", names)
 
 
 def _environment(spec: RunSpec) -> Iterator[Broken]:

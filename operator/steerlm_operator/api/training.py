@@ -116,9 +116,12 @@ class TrainingSpec(Value):
     evaluation_every_steps: int | None = Field(default=None, ge=1)
     """Validation interval. Absent: ten times an epoch."""
     best_by: BestBy = BestBy.VALIDATION_LOSS
-    """Which checkpoint wins."""
+    """Which checkpoint wins: that of the smallest validation loss, or (trainAcsft only) that whose
+    greedy answers at the targets have the largest mean score of the attribute `quality`."""
     best_by_prompts: int = Field(default=64, ge=1)
-    """Prompts for bestBy Quality."""
+    """Prompts of the validation split that bestBy Quality answers."""
+    best_by_max_new_tokens: int = Field(default=256, ge=1)
+    """Longest of these answers; at most half of maxLengthTokens."""
     checkpoint_every_seconds: int = Field(default=600, ge=1)
     """A checkpoint at least so often."""
     checkpoint_every_steps: int | None = Field(default=None, ge=1)

@@ -6,7 +6,7 @@ from steerlm_operator.api.problems import Location
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.serve import ServeEngine
 from steerlm_operator.api.stages import SecondScorer
-from steerlm_operator.api.training import BestBy, Engine, TrainingSpec, ZeroStage
+from steerlm_operator.api.training import Engine, TrainingSpec, ZeroStage
 
 
 def unsupported(run: SteerLMRun) -> tuple[tuple[Location, str], ...]:
@@ -39,4 +39,3 @@ def unsupported(run: SteerLMRun) -> tuple[tuple[Location, str], ...]:
 def _training(at: Location, training: TrainingSpec) -> Iterator[tuple[Location, object, bool]]:
     yield (*at, "zeroStage"), training.zero_stage, training.zero_stage is not ZeroStage.AUTO
     yield (*at, "engine"), training.engine, training.engine is Engine.DEEPSPEED
-    yield (*at, "bestBy"), training.best_by, training.best_by is BestBy.QUALITY

@@ -52,7 +52,7 @@ def _training(prefix: str, kind: StageKind, readers: frozenset[StageKind]) -> Ef
     recipe = (
         "method learningRate headLearningRate schedule weightDecay beta1 beta2 warmupSteps "
         "gradientClipNorm precision epochs maxTokens globalBatchSize lora.rank lora.alpha packing "
-        "deterministic evaluationEverySteps bestBy bestByPrompts"
+        "deterministic evaluationEverySteps bestBy bestByPrompts bestByMaxNewTokens"
     )
     execution = "engine zeroStage microBatchTokens checkpointEverySeconds checkpointEverySteps"
     return {

@@ -6,6 +6,7 @@ from typing import NewType
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_operator.api.bootstrap import InitFrom
 from steerlm_operator.api.run import RunSpec
+from steerlm_operator.api.training import BestBy
 
 StageId = NewType("StageId", str)
 """Stable name of a stage within a run, `sample-2` say."""
@@ -28,13 +29,16 @@ def stage_graph(spec: RunSpec) -> tuple[Stage, ...]:
     prepare = _stage(StageKind.PREPARE, 0)
     apm = _stage(StageKind.TRAIN_APM, 0, prepare)
     annotate = _stage(StageKind.ANNOTATE, 0, prepare, apm)
-    models = [_stage(StageKind.TRAIN_ACSFT, 0, prepare, annotate)]
+    # An APM that chooses among checkpoints decides the result, so it is an input
+    is_judged = spec.stages.train_acsft.training.best_by is BestBy.QUALITY
+    judge = [apm] if is_judged else []
+    models = [_stage(StageKind.TRAIN_ACSFT, 0, prepare, annotate, *judge)]
     graph = [prepare, apm, annotate, models[0]]
     for k in range(1, spec.bootstrap.iterations + 1):
         sample = _stage(StageKind.SAMPLE, k, annotate, models[-1])
         relabel = _stage(StageKind.ANNOTATE, k, apm, sample)
         start = [models[-1]] if spec.bootstrap.init_from is InitFrom.PREVIOUS else []
-        models.append(_stage(StageKind.TRAIN_ACSFT, k, prepare, annotate, relabel, *start))
+        models.append(_stage(StageKind.TRAIN_ACSFT, k, prepare, annotate, relabel, *start, *judge))
         graph += [sample, relabel, models[-1]]
     return (*graph, _stage(StageKind.EVALUATE, 0, prepare, apm, *models[-2:]))
 

@@ -91,6 +91,7 @@ def resolved_training(training: TrainingSpec, kind: StageKind) -> Training:
         evaluation_every_steps=training.evaluation_every_steps,
         best_by=training.best_by.value,
         best_by_prompts=training.best_by_prompts,
+        best_by_max_new_tokens=training.best_by_max_new_tokens,
     )
 
 

@@ -156,6 +156,9 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
             "filter.topN is above samplesPerPrompt",
         ),
     ),
+    "spec.stages.trainApm.training.bestBy": (
+        ("self != 'Quality'", "Quality is for trainAcsft: an APM gives no answers"),
+    ),
     "spec.stages.evaluate.gates[]": (
         ("has(self.min) != has(self.max)", "give exactly one of min and max"),
     ),

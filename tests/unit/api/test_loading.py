@@ -92,6 +92,14 @@ def test_a_wrong_type_does_not_hide_a_broken_rule():
             "12: spec.stages.trainAcsft.training.zeroStage: 3 is not supported yet; leave it at its default",
         ),
         (
+            with_spec("  stages: {trainApm: {training: {bestBy: Quality}}}\n"),
+            "12: spec.stages.trainApm.training.bestBy: Quality is for trainAcsft: an APM gives no answers",
+        ),
+        (
+            with_spec("  stages: {trainAcsft: {training: {bestBy: Quality}}}\n").replace("name: quality", "name: coherence"),
+            "12: spec.stages.trainAcsft.training.bestBy: 'quality' is no attribute of this run (coherence, humor)",
+        ),
+        (
             with_spec("  serve: {enabled: true}\n"),
             "12: spec.serve.enabled: true is not supported yet; leave it at its default",
         ),

@@ -5,12 +5,15 @@ from steerlm_operator.api.run import RunSpec
 from steerlm_operator.core.graph import Stage, stage_graph
 
 
-def a_spec(iterations: int = 1, init_from: str = "Previous") -> RunSpec:
+def a_spec(
+    iterations: int = 1, init_from: str = "Previous", best_by: str = "ValidationLoss"
+) -> RunSpec:
     return RunSpec.model_validate(
         {
             "model": {"baseModelUri": "scratch:tiny"},
             "data": {"labelled": [{"name": "a", "uri": "file:///a"}]},
             "bootstrap": {"iterations": iterations, "initFrom": init_from},
+            "stages": {"trainAcsft": {"training": {"bestBy": best_by}}},
         }
     )
 
@@ -38,6 +41,12 @@ def test_graph_of_two_iterations_is_that_of_the_design():
 def test_an_iteration_from_the_base_model_does_not_read_the_previous_one():
     graph = inputs_by_stage(stage_graph(a_spec(1, "Base")))
     assert graph["train-acsft-1"] == ("prepare", "annotate", "annotate-1")
+
+
+def test_an_apm_that_chooses_among_checkpoints_is_an_input_of_the_training():
+    graph = inputs_by_stage(stage_graph(a_spec(1, best_by="Quality")))
+    assert graph["train-acsft"] == ("prepare", "annotate", "train-apm")
+    assert set(graph["train-acsft-1"]) - {"annotate-1", "train-acsft"} == set(graph["train-acsft"])
 
 
 def test_without_iterations_one_model_is_evaluated():

@@ -17,6 +17,22 @@ def test_the_smallest_validation_loss_is_best_and_ties_go_to_the_earlier():
     assert history.num_tokens == 50
 
 
+def test_the_largest_quality_is_best_whatever_the_loss_and_ties_go_to_the_earlier():
+    history, best = History(), []
+    for loss, quality in ((1.0, 2.0), (2.0, 3.0), (0.5, 3.0), (0.1, math.nan)):
+        history.add_step(1.0, 1.0, 10)
+        best.append(history.add_validation(loss, quality))
+    assert best == [True, True, False, False]
+    assert history.best_step == 2
+    assert history.quality == [(1, 2.0), (2, 3.0), (3, 3.0)]
+
+
+def test_a_checkpoint_from_before_there_was_a_quality_is_read():
+    old = History().to_json()
+    del old["quality"]
+    assert History.from_json(old) == History()
+
+
 def test_steps_that_are_not_finite_are_counted_from_one():
     history = History()
     for loss, norm in ((1.0, 1.0), (math.inf, 1.0), (1.0, math.nan), (1.0, 1.0)):
@@ -35,5 +51,5 @@ def test_the_third_in_a_row_is_divergence():
 def test_a_history_keeps_every_bit_through_json():
     history = History()
     history.add_step(0.1 + 0.2, 1 / 3, 5)
-    history.add_validation(2 / 3)
+    history.add_validation(2 / 3, 1 / 7)
     assert History.from_json(json.loads(json.dumps(history.to_json()))) == history

@@ -96,6 +96,42 @@ def test_the_best_weights_are_left_in_the_engine(tmp_path):
     assert mean_loss(objective, batches, fresh) == pytest.approx(best)
 
 
+@pytest.mark.parametrize("stop_at", [None, 2, 3])
+def test_the_weights_of_the_best_quality_are_kept_also_by_a_run_stopped_while_it_is_measured(
+    tmp_path, stop_at
+):
+    """Stopped within the measurement, the next attempt makes that validation anew."""
+    qualities, calls, weights = {3: 0.5, 6: 2.0, 9: 2.0, 10: 1.0}, [], {}
+    context = a_context(tmp_path)
+
+    def attempt(context):
+        objective = an_objective()
+        engine = an_engine(objective, TRAINING)
+
+        def quality(tick):
+            state = engine.optimizer_state()
+            step = round(next(v.item() for name, v in state.items() if name.endswith("/step")))
+            calls.append(step)
+            if len(calls) == stop_at:
+                context.stop.set()
+            tick()
+            weights[step] = engine.weights()
+            return qualities[step]
+
+        task = a_task(objective, TRAINING, quality=quality)
+        return engine, train(task, engine, context)
+
+    if stop_at is not None:
+        with pytest.raises(InterruptedStageError):
+            attempt(context)
+        context = a_context(tmp_path, attempt=2)
+    engine, history = attempt(context)
+    assert history.quality == list(qualities.items())
+    assert history.best_step == 6
+    for name, value in engine.weights().items():
+        assert torch.equal(value, weights[6][name])
+
+
 def test_two_bad_steps_are_skipped_and_counted(tmp_path):
     bad = BadObjective(an_objective(), bad={1, 2})
     one_batch = a_layout(micro_batch_tokens=10_000)
@@ -121,10 +157,12 @@ def test_the_gradient_norm_does_not_depend_on_the_accumulation(tmp_path):
         assert other.gradient_norms == pytest.approx(whole.gradient_norms, rel=1e-3)
 
 
-def test_bf16_follows_the_fp32_curve(tmp_path):
-    exact = trained(tmp_path / "a", training=a_training(learning_rate=1e-3))[1]
-    rough = a_training(learning_rate=1e-3, precision="Bf16")
-    engine, history = trained(tmp_path / "b", training=rough)
+def test_bf16_follows_the_fp32_curve_for_fifty_steps(tmp_path):
+    slow = {"learning_rate": 1e-3, "epochs": 10}
+    exact = trained(tmp_path / "a", training=a_training(**slow))[1]
+    engine, history = trained(tmp_path / "b", training=a_training(**slow, precision="Bf16"))
+    assert history.step == 50
+    assert history.losses[-1] < 0.9 * history.losses[0]
     assert history.losses == pytest.approx(exact.losses, rel=1e-2)
     assert {w.dtype for w in engine.weights().values()} == {torch.float32}
 
