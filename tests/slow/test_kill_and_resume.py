@@ -1,10 +1,13 @@
 """A run that is killed in every stage ends with the digests of one that nobody disturbed."""
 
 import contextlib
+import gzip
 import json
 import os
 import random
+import re
 import signal
+import socket
 import subprocess
 import sys
 from datetime import datetime
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 ROOT = Path(__file__).parents[2]
 QUICKSTART = ROOT / "examples" / "quickstart.yaml"
@@ -60,6 +64,48 @@ def test_random_kills_in_every_stage_change_no_digest(
     assert digests_of(workdir) == digests_of(undisturbed)
     for record in stages_of(workdir):
         assert is_verified(record["artifact"]["uri"])
+
+
+def test_content_knows_no_time_place_or_telemetry(undisturbed: Path) -> None:
+    """Else the same work would have another digest tomorrow, or on another machine."""
+    texts = 0
+    for record in stages_of(undisturbed):
+        artifact = Path(record["artifact"]["uri"].removeprefix("file://"))
+        manifest = json.loads((artifact / "manifest.json").read_text(encoding="utf-8"))
+        for file in manifest["files"]:
+            assert not re.search(r"(^|/)(report\.html|curves\.jsonl|.*\.log)$", file["name"])
+            assert "telemetry" not in file["path"]
+            content = plain_content(artifact / file["path"])
+            texts += 1
+            for trace in traces_of(record, undisturbed):
+                assert not re.search(trace, content), (file["name"], trace)
+    assert texts > 20
+
+
+def plain_content(file: Path) -> bytes:
+    """Return what a file holds, unpacked; its container must not know the time."""
+    content = file.read_bytes()
+    if file.suffix == ".safetensors":
+        length = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + length]).get("__metadata__")
+        assert metadata == {"format": "pt"}, file
+        return content[8 : 8 + length]  # the rest is numbers
+    if file.suffix == ".gz":
+        assert content[4:8] == bytes(4), file
+        return gzip.decompress(content)
+    if file.suffix == ".zst":
+        reader = zstandard.ZstdDecompressor().stream_reader(content, read_across_frames=True)
+        return reader.read()
+    return content
+
+
+def traces_of(record: dict[str, Any], workdir: Path) -> list[bytes]:
+    """Return patterns of what would differ the next time: date, seconds since 1970, paths, host."""
+    began = datetime.fromisoformat(record["startTime"])
+    seconds = str(int(began.timestamp()))
+    words = [str(workdir), str(ROOT), socket.gethostname()]
+    dates = [rf"{began:%Y-%m}-\d\d[T ]\d\d:", rf"\b{seconds[:6]}\d{{4}}\b"]
+    return [p.encode() for p in (*dates, *map(re.escape, words))]
 
 
 def start(workdir: Path) -> subprocess.Popen[str]:

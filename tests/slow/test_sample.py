@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from steerlm_jobs.contract.errors import BadInputError, InterruptedStageError
+from steerlm_jobs.contract.errors import BadInputError, ExitCode, InterruptedStageError
 from steerlm_jobs.contract.recipes import AnnotateRecipe, SampleRecipe
 from steerlm_jobs.data.conversations import Conversation
 from steerlm_jobs.stages import sample
@@ -38,14 +38,15 @@ def a_recipe(**fields):
     return SampleRecipe(**(defaults | fields))
 
 
-def a_run(folder, rows=ROWS, **fields):
+def a_run(folder, rows=ROWS, execution=None, **fields):
     run = TinyRun(folder)
     config = run.config("annotate", AnnotateRecipe())
     writer = ArtifactWriter(config, folder / "scratch" / "annotate")
     write_jsonl(writer.content / "chunks/000000000.jsonl.zst", (c.to_json() for c in rows))
     write_json(writer.content / "summary.json", {"licences": {"labelled": "MIT"}})
     originals = run.as_input(config, writer.commit().digest)
-    return run, run.config("sample-1", a_recipe(**fields), (originals, run.acsft()))
+    inputs = (originals, run.acsft())
+    return run, run.config("sample-1", a_recipe(**fields), inputs, **(execution or {}))
 
 
 def sampled(run, config):
@@ -86,6 +87,25 @@ def test_stopped_anywhere_and_resumed_the_result_is_that_of_an_undisturbed_run(t
         except InterruptedStageError:
             config = run.config("sample-1", config.recipe, config.inputs, attempt=2)
         assert sample.run(run.context(config)).digest == undisturbed
+
+
+def test_two_shards_make_what_one_makes_chunk_by_chunk(tmp_path):
+    """No batch holds rows of two chunks: so it does not matter who makes which."""
+    alone = sample.run(TinyRun.context(*a_run(tmp_path / "a"))).digest
+    run, first = a_run(tmp_path / "b", execution={"shard": 0, "num_shards": 2})
+    second = run.config("sample-1", first.recipe, first.inputs, shard=1, num_shards=2)
+    early = sample.run(run.context(first))
+    assert (early.exit_code, early.digest) == (ExitCode.OK, "")
+    assert sample.run(run.context(second)).digest == alone
+
+
+def test_an_answer_is_the_same_whatever_other_prompts_share_its_chunk(tmp_path):
+    """Seeds are the rows' own. Batches differ, so rounding may; with these numbers it does not."""
+    found = [
+        {s.id: s.turns[-1].text for s in sampled(*a_run(tmp_path / str(n), chunk_rows=n))[1]}
+        for n in (1, 2, 7)
+    ]
+    assert found[0] == found[1] == found[2]
 
 
 def test_another_seed_draws_other_answers(tmp_path):

@@ -42,6 +42,17 @@ def test_the_merged_model_says_what_the_live_one_says(is_tied):
 
 
 @pytest.mark.parametrize("is_tied", [False, True])
+@torch.no_grad()
+def test_merged_in_fp32_and_cast_once_logits_move_by_the_rounding_of_one_cast(is_tied):
+    live = a_model(is_tied=is_tied).bfloat16().float()
+    add_adapters(live, LORA, MARKERS, seed=3)
+    base = a_model(is_tied=is_tied).bfloat16().float()
+    plain = merged(base, LORA, MARKERS, trained_parameters(disturbed(live)))
+    exact, cast = live(IDS).logits, plain.bfloat16().float()(IDS).logits
+    assert 0 < (cast - exact).abs().max() <= 2e-2 * exact.abs().max()
+
+
+@pytest.mark.parametrize("is_tied", [False, True])
 def test_only_the_rows_of_the_markers_move(is_tied):
     live = a_model(is_tied=is_tied)
     add_adapters(live, LORA, MARKERS, seed=3)
