@@ -18,7 +18,7 @@ RECIPE_VERSIONS: dict[StageKind, int] = {
     StageKind.PREPARE: 4,
     StageKind.TRAIN_APM: 2,
     StageKind.ANNOTATE: 2,
-    StageKind.TRAIN_ACSFT: 2,
+    StageKind.TRAIN_ACSFT: 3,
     StageKind.SAMPLE: 2,
     StageKind.EVALUATE: 1,
 }

@@ -85,6 +85,10 @@ class ChatTokenizer:
         """How many ids the tokenizer knows; the model may have more rows."""
         return int(self._plain.get_vocab_size(with_added_tokens=True))
 
+    def never_sampled(self, num_rows: int) -> list[int]:
+        """Return the ids that no answer may hold: markers but the stop, rows that are no token."""
+        return [self.system_id, self.label_id, *range(self.num_tokens, num_rows)]
+
     def encode(self, segments: Sequence[Segment]) -> Encoded:
         """Return the ids of segments, each encoded by itself, after the base tokenizer's BOS."""
         ids: list[int] = list(self.bos_ids)

@@ -99,7 +99,7 @@ class TransformersGenerator:
 
 
 def _forbidden(num_rows: int, tokenizer: ChatTokenizer) -> Tensor:
-    """Return [V], True for markers other than the stop and for rows that are no token at all."""
-    forbidden_V = torch.arange(num_rows) >= tokenizer.num_tokens
-    forbidden_V[[tokenizer.system_id, tokenizer.label_id]] = True
+    """Return [V], True where a token is never chosen."""
+    forbidden_V = torch.zeros(num_rows, dtype=torch.bool)
+    forbidden_V[tokenizer.never_sampled(num_rows)] = True
     return forbidden_V

@@ -31,6 +31,7 @@ from steerlm_jobs.evaluation.answer_quality import (
 from steerlm_jobs.models.loading import (
     best_device,
     copy_legal_files,
+    input_rows,
     load_causal_lm,
     load_tokenizer,
     save_model,
@@ -272,6 +273,9 @@ def _write_model(
     )
     ends = [inputs.tokenizer.stop_id, *inputs.tokenizer.eos_ids]
     model.generation_config.eos_token_id = ends
+    # So that plain `generate` says what our own engine does
+    num_rows = input_rows(model).weight.shape[0]
+    model.generation_config.suppress_tokens = inputs.tokenizer.never_sampled(num_rows)
     save_model(model, folder, tokenizer, stored_dtype(inputs.start))
     copy_legal_files(inputs.start, folder)
     _write_description(folder, inputs, recipe, context, system)

@@ -1,5 +1,6 @@
 """Model folders where this package is not: what they say of themselves, and plain Transformers."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -9,10 +10,11 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from steerlm_jobs.generate.ask import answer
 from steerlm_jobs.models.apm import load_apm, score_conversations
 from steerlm_jobs.stages import train_acsft, train_apm
 from tests.slow.train_world import TrainWorld, conversations
-from tests.unit.template.builders import THREE_TURNS, a_conversation, messages_of
+from tests.unit.template.builders import THREE_TURNS, messages_of
 
 pytestmark = pytest.mark.slow
 ELSEWHERE = """
@@ -63,24 +65,26 @@ def test_the_snippet_of_the_apms_card_scores_as_we_do_without_our_package(apm_fo
     assert [pytest.approx(scores, abs=1e-4) for scores in ours] == json.loads(theirs)
 
 
-def test_plain_generate_stops_by_itself_at_the_turn_marker(acsft_folder):
+def test_plain_generate_stops_by_itself_and_says_what_ask_says(acsft_folder):
     model = AutoModelForCausalLM.from_pretrained(acsft_folder)
     tokenizer = AutoTokenizer.from_pretrained(acsft_folder)
+    assert (acsft_folder / "chat_template.jinja").exists()  # where vLLM looks, too
     stop = tokenizer.convert_tokens_to_ids("<extra_id_1>")
     written = json.loads((acsft_folder / "generation_config.json").read_text())
     assert written["eos_token_id"] == [stop, tokenizer.eos_token_id]
-    messages = messages_of(a_conversation(*conversations(1, "train")[0].turns[:1]))
-    prompt = tokenizer.apply_chat_template(
-        messages,
-        attributes={"quality": 1},
-        add_generation_prompt=True,
-        return_tensors="pt",
-        return_dict=True,
-    )
-    ids = model.generate(**prompt, max_new_tokens=200, do_sample=False)[0].tolist()
-    answer = ids[prompt.input_ids.shape[1] :]
-    assert 1 < len(answer) < 200
-    assert answer.index(stop) == len(answer) - 1
+    for question, asked in itertools.product(("Why 7?", "Who?"), ({}, {"quality": 1, "humor": 5})):
+        prompt = tokenizer.apply_chat_template(
+            [{"role": "user", "content": question}],
+            attributes=asked,
+            add_generation_prompt=True,
+            return_tensors="pt",
+            return_dict=True,
+        )
+        ids = model.generate(**prompt, max_new_tokens=200, do_sample=False)[0].tolist()
+        said = ids[prompt.input_ids.shape[1] :]
+        assert said.index(stop) == len(said) - 1 < 199
+        ours = answer(acsft_folder, question, asked, max_new_tokens=200)
+        assert tokenizer.decode(said, skip_special_tokens=True).strip() == ours.text
 
 
 @pytest.mark.parametrize("kind", ["apm", "acsft"])

@@ -248,3 +248,16 @@ def test_ask_marks_levels_that_were_not_trained_whether_asked_for_or_targets():
     assert "target levels*" in text
     assert "[b]Ha[/b]" in text
     assert text.endswith("* too few training examples to have an effect: humor=4, quality=2\n")
+
+
+def test_the_final_table_marks_levels_that_were_not_trained():
+    few = SWEEP.levels[1].model_copy(update={"is_trained": False})
+    sweep = SWEEP.model_copy(update={"levels": (SWEEP.levels[0], few)})
+    out = io.StringIO()
+    print_evaluation(
+        Console(file=out, width=120), EVALUATION.model_copy(update={"sweeps": (sweep,)})
+    )
+    text = out.getvalue()
+    assert "3.90*" in text
+    assert "0.10*" not in text
+    assert "* too few training examples of this level" in text
