@@ -35,6 +35,17 @@ class RankRow:
 
 
 @dataclass(frozen=True, slots=True)
+class MixtureRow:
+    """One source of the training of an iteration; its samples are one."""
+
+    source: str
+    num_conversations: int | None
+    """None: not counted by the version that trained it."""
+    epochs: float
+    """Times each of its conversations was seen."""
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """One bootstrap iteration."""
 
@@ -51,8 +62,8 @@ class Round:
     """(labels asked for, how often they were seen in the data)."""
     warning: str
     ranks: tuple[RankRow, ...]
-    mixture: tuple[tuple[str, float], ...]
-    """(source, times each of its conversations was seen) in the training that followed."""
+    mixture: tuple[MixtureRow, ...]
+    """What the training that followed read."""
     num_trained: int
     """Conversations of that training, originals among them."""
 
@@ -124,7 +135,7 @@ def _round(
         warning=str(asked.get("warning") or ""),
         ranks=() if labels is None else _ranks(labels),
         mixture=tuple(
-            (str(source), float(epochs))
+            MixtureRow(str(source), history.get("mixture", {}).get(source), float(epochs))
             for source, epochs in sorted(history.get("effectiveEpochs", {}).items())
         ),
         num_trained=int(history.get("examples", 0)),

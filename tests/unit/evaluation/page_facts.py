@@ -10,7 +10,7 @@ from steerlm_jobs.evaluation.figures import evaluation
 from steerlm_jobs.evaluation.page.curves import Curve
 from steerlm_jobs.evaluation.page.facts import PageFacts
 from steerlm_jobs.evaluation.page.made import DataSource, Made
-from steerlm_jobs.evaluation.page.rounds import RankRow, Round
+from steerlm_jobs.evaluation.page.rounds import MixtureRow, RankRow, Round
 from steerlm_jobs.evaluation.scorers import all_scorers
 from steerlm_jobs.store.lineage import Ancestor
 from tests.unit.evaluation.builders import SCHEMA
@@ -65,7 +65,7 @@ def a_round(text="plain", **fields):
         "combinations": ((text, 12),),
         "warning": text,
         "ranks": (RankRow(1, 4, 3, 2.5), RankRow(2, 3, 2, 1.25)),
-        "mixture": ((text, 2.0),),
+        "mixture": (MixtureRow(text, 6, 2.0),),
         "num_trained": 10,
     }
     return Round(**(defaults | fields))

@@ -126,6 +126,7 @@ def test_figures_curves_iterations_samples_gates_data_and_lineage_are_there():
         "quality {0} {0} {0} 0 {0} not measurable".format("\N{EN DASH}"),
         "rank samples trained on mean sum 1 4 3 2.500 2 3 2 1.250",
         "samples asked for 9 kept and labelled 7 plain 1 left by the filter 5",
+        "source conversations times seen plain 6 2.00",
         "plain 12",
         "plain plain 90 10 plain 3",
         "gone (no longer there) \N{EN DASH} " + "f" * 43 + " " + "d" * 43,

@@ -1,6 +1,6 @@
 from steerlm_jobs.evaluation.page.curves import Curve
 from steerlm_jobs.evaluation.page.made import DataSource, how_it_was_made
-from steerlm_jobs.evaluation.page.rounds import RankRow, Round
+from steerlm_jobs.evaluation.page.rounds import MixtureRow, RankRow, Round
 from tests.unit.evaluation.builders import a_conversation
 from tests.unit.evaluation.page_facts import TRAINING
 from tests.unit.store.lineages import Lineage
@@ -39,7 +39,8 @@ FILES = {
         ],
     },
     "train-acsft-1": {
-        "training.json": TRAINING | {"examples": 12, "effectiveEpochs": {"samples": 2, "hh": 0.5}},
+        "training.json": TRAINING
+        | {"examples": 12, "mixture": {"samples": 7}, "effectiveEpochs": {"samples": 2, "hh": 0.5}},
         "steerlm.json": {"levelCounts": {"quality": {"0": 3, "4": 9}}},
     },
 }
@@ -86,7 +87,7 @@ def test_an_iteration_tells_what_was_asked_dropped_ranked_and_trained_on(tmp_pat
         combinations=(("quality 4, humor 0", 8),),
         warning="quality at 3",
         ranks=(RankRow(1, 2, 2, 1.5), RankRow(2, 1, 0, 1.5)),
-        mixture=(("hh", 0.5), ("samples", 2.0)),
+        mixture=(MixtureRow("hh", None, 0.5), MixtureRow("samples", 7, 2.0)),
         num_trained=12,
     )
     assert (found.count("duplicates"), found.count("seen"), found.count("other")) == (2, 40, 0)
