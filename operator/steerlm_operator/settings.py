@@ -26,6 +26,8 @@ class Settings(Value):
     """All objects are listed anew so often: a watch may have missed something."""
     progress_seconds: float = Field(default=30.0, gt=0)
     """Pause between two looks at the progress of a stage."""
+    explain_seconds: float = Field(default=10.0, gt=0)
+    """Pause between two looks at why pods do not start."""
     health_port: int = Field(default=8081, ge=0, le=65535)
     """Of /livez, /readyz and /metrics; 0: any free one."""
     host: str = "0.0.0.0"  # noqa: S104  # the pod's own address

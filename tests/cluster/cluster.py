@@ -120,6 +120,11 @@ class Cluster:
         wait = ("wait", "-n", namespace, f"steerlmrun/{name}", f"--for=jsonpath={path}={state}")
         self.kubectl(*wait, f"--timeout={seconds}s")
 
+    def wait_for_reason(self, namespace: str, name: str, reason: str, *, seconds: int = 60) -> None:
+        """Wait until the first stage of a run has a reason."""
+        wait = ("wait", "-n", namespace, f"steerlmrun/{name}", f"--timeout={seconds}s")
+        self.kubectl(*wait, f"--for=jsonpath={{.status.stages[0].reason}}={reason}")
+
     def patch(self, namespace: str, name: str, spec: dict[str, Any]) -> None:
         """Change fields of a run's spec."""
         body = json.dumps({"spec": spec})

@@ -20,7 +20,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         pytest.skip(f"no cluster for the tests: {error}")
     with Cluster(tmp_path_factory.mktemp("cluster")) as found:
         found.make_store()
-        found.start_operator(progress_seconds="1")
+        found.start_operator(progress_seconds="1", explain_seconds="2")
         yield found
 
 

@@ -25,6 +25,7 @@ KUBELET = "kubelet"
 OPERATOR = "operator"
 OPERATOR_USER = "system:serviceaccount:steerlm-system:steerlm-operator"
 START_SECONDS = 60
+_ANSWERED = ("ResponseStarted", "ResponseComplete")
 
 
 @dataclass
@@ -87,10 +88,10 @@ class ControlPlane:
         return self.root / f"{user}.kubeconfig"
 
     def audit_log(self) -> list[dict[str, Any]]:
-        """Return what the API server was asked, finished requests only."""
+        """Return what the API server was asked and has answered; a watch counts from its start."""
         text = (self.root / "audit.log").read_text(encoding="utf-8")
         lines = (json.loads(line) for line in text.splitlines() if line.endswith("}"))
-        return [line for line in lines if line.get("stage") == "ResponseComplete"]
+        return [line for line in lines if line.get("stage") in _ANSWERED]
 
     def pids(self) -> list[int]:
         return [process.pid for process in self._processes]

@@ -153,7 +153,7 @@ def test_an_operator_that_is_killed_goes_on_where_it_was(
     for stage in ("prepare", "train-apm", "annotate"):
         cluster.wait_for_stage(namespace, "r", stage, "Running")
         cluster.stop_operator(signal.SIGKILL)
-        cluster.start_operator(progress_seconds="1")
+        cluster.start_operator(progress_seconds="1", explain_seconds="2")
     run = cluster.wait_for(namespace, "r", "Succeeded", seconds=120)
     assert states(run) == dict.fromkeys(STAGES, "Succeeded")
     assert jobs(cluster, namespace) == sorted(STAGES)
@@ -180,6 +180,46 @@ def test_a_poisoned_run_disturbs_no_other(
     cluster.kubectl("annotate", "slr", "poisoned", "-n", namespace, "steerlm.dev/reconcile-")
     cluster.apply(namespace, a_stand_in_run(stand_in_folder))
     cluster.wait_for(namespace, "r", "Succeeded")
+
+
+def test_a_missing_secret_is_named_and_its_coming_is_enough(
+    cluster: Cluster, namespace: str, stand_in_folder: Path
+) -> None:
+    run = a_stand_in_run(stand_in_folder)
+    run["spec"]["storage"]["credentials"]["secretName"] = "later"
+    cluster.apply(namespace, run)
+    cluster.wait_for_reason(namespace, "r", "VolumeNotReady")
+    assert '"later" not found' in cluster.kubectl("describe", "slr", "r", "-n", namespace)
+    cluster.kubectl("create", "-n", namespace, "secret", "generic", "later", "--from-literal=a=b")
+    cluster.wait_for(namespace, "r", "Succeeded")
+
+
+def test_a_stage_that_no_node_takes_says_what_the_scheduler_says(
+    cluster: Cluster, namespace: str, stand_in_folder: Path
+) -> None:
+    run = a_stand_in_run(stand_in_folder)
+    run["spec"]["stages"]["prepare"] = {"resources": {"gpus": 64}}
+    cluster.apply(namespace, run)
+    cluster.wait_for_reason(namespace, "r", "Unschedulable")
+    assert "Insufficient nvidia.com/gpu" in cluster.kubectl("describe", "slr", "r", "-n", namespace)
+
+
+def test_an_image_that_cannot_be_pulled_is_named(
+    cluster: Cluster, namespace: str, stand_in_folder: Path
+) -> None:
+    run = a_stand_in_run(stand_in_folder)
+    run["spec"]["defaults"]["image"] = "nowhere:1"
+    cluster.apply(namespace, run)
+    cluster.wait_for_reason(namespace, "r", "ImageNotPulled")
+
+
+def test_a_run_is_deleted_when_its_time_is_over(
+    cluster: Cluster, namespace: str, stand_in_folder: Path
+) -> None:
+    run = a_stand_in_run(stand_in_folder)
+    run["spec"]["ttlSecondsAfterFinished"] = 1
+    cluster.apply(namespace, run)
+    cluster.kubectl("wait", "-n", namespace, "--for=delete", "slr/r", "--timeout=90s")
 
 
 def test_the_operator_uses_every_verb_it_has_and_is_refused_none(cluster: Cluster) -> None:

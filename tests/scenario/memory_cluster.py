@@ -41,6 +41,9 @@ class MemoryCluster:
         """Which call is the operator's last, counted from 0."""
         self.is_applied_before_kill = False
         self.watchers: list[Watcher] = []
+        self.refusals = 0
+        """How many Jobs a quota refuses."""
+        self.has_nodes = True
         self._work = work
         self._version = 0
         self._objects: dict[tuple[Resource, str, str], Object] = {}
@@ -70,6 +73,8 @@ class MemoryCluster:
         self.now += timedelta(seconds=seconds)
         for job in self.objects(Resource.JOBS):
             pods = [p for p in self.objects(Resource.PODS) if _owner(p) == job["metadata"]["uid"]]
+            if not self.has_nodes:
+                continue
             if not pods and not job["status"].get("conditions"):
                 self._start_pods(job)
             elif any(pod["status"]["phase"] == "Running" for pod in pods):
@@ -87,6 +92,11 @@ class MemoryCluster:
 
         return await self._call(lambda: Listed(deepcopy(chosen()), self._version))
 
+    async def events_about(self, namespace: str, uid: str) -> list[Object]:
+        del namespace
+        about = (e for e in self.objects(Resource.EVENTS) if e["involvedObject"]["uid"] == uid)
+        return await self._call(lambda: deepcopy(list(about)))
+
     async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
         def create() -> Object:
             new = deepcopy(body)
@@ -95,6 +105,9 @@ class MemoryCluster:
                 new["metadata"]["name"] = f"{new['metadata']['generateName']}{self._version}"
             if (resource, namespace, new["metadata"]["name"]) in self._objects:
                 raise ApiRefusedError(409, "AlreadyExists", new["metadata"]["name"])
+            if resource is Resource.JOBS and self.refusals:
+                self.refusals -= 1
+                raise ApiRefusedError(403, "Forbidden", "exceeded quota: jobs")
             self.writes.append(("create", resource))
             if resource is not Resource.EVENTS:
                 self.created.append((resource, new["metadata"]["name"]))
@@ -146,6 +159,7 @@ class MemoryCluster:
         metadata = body["metadata"]
         metadata.setdefault("uid", f"{self._version:08d}-uid")
         metadata.setdefault("generation", 1)
+        metadata.setdefault("creationTimestamp", _text(self.now))
         body.setdefault("status", {})
         self._objects[resource, metadata["namespace"], metadata["name"]] = body
         self._touch(resource, body)

@@ -206,7 +206,9 @@ def test_a_job_of_somebody_else_is_not_adopted():
     foreign = {"metadata": {"name": f"quickstart-{uid[:8]}-prepare-1", "namespace": "default"}}
     cluster.add(Resource.JOBS, foreign)
     settle(cluster)
-    assert status_of(cluster)["stages"][0]["state"] == "Queued"
+    prepare = status_of(cluster)["stages"][0]
+    assert (prepare["state"], prepare["reason"]) == ("Failed", "JobNameConflict")
+    assert status_of(cluster)["phase"] == "Failed"
 
 
 def test_a_spec_that_no_server_checks_is_refused_in_the_status():
@@ -239,3 +241,45 @@ def test_a_poisoned_status_disturbs_no_other_run():
     poisoned = cluster.add_run(other)
     poisoned["status"] = {"stages": "none", "phase": 7}
     assert run_to_end(cluster)["phase"] == "Succeeded"
+
+
+def test_a_run_of_another_controller_is_left_alone():
+    cluster = MemoryCluster()
+    cluster.add_run(quickstart(managedBy="example.org/other"))
+    settle(cluster)
+    assert cluster.created == []
+
+
+def test_a_run_is_deleted_when_its_time_after_the_end_is_over():
+    cluster = MemoryCluster()
+    cluster.add_run(quickstart(ttlSecondsAfterFinished=3600))
+    run_to_end(cluster)
+    assert cluster.objects(Resource.RUNS)
+    cluster.tick(3601)
+    settle(cluster)
+    assert cluster.objects(Resource.RUNS) == []
+
+
+def test_a_job_that_the_server_refuses_is_told_and_tried_again():
+    cluster = MemoryCluster()
+    cluster.add_run(quickstart())
+    cluster.refusals = 2
+    settle(cluster)
+    prepare = status_of(cluster)["stages"][0]
+    assert (prepare["state"], prepare["reason"]) == ("Queued", "LaunchRefused")
+    assert "exceeded quota" in prepare["message"]
+    assert run_to_end(cluster)["phase"] == "Succeeded"
+
+
+def test_pods_that_do_not_start_are_given_up_in_time_as_a_disruption():
+    cluster = MemoryCluster()
+    cluster.add_run(quickstart(defaults={"podsReadyTimeoutSeconds": 60}))
+    cluster.has_nodes = False
+    settle(cluster)
+    cluster.tick(61)
+    settle(cluster)
+    cluster.has_nodes = True
+    status = run_to_end(cluster)
+    prepare = status["stages"][0]
+    assert (prepare["attempt"], prepare["disruptions"]) == (2, 1)
+    assert prepare["lastFailures"][0]["reason"] == "PodsNotReady"

@@ -75,6 +75,10 @@ class KubeApi(Protocol):
         """Return all objects of a kind that the operator may see."""
         ...
 
+    async def events_about(self, namespace: str, uid: str) -> list[Object]:
+        """Return the Events about an object, the oldest first."""
+        ...
+
     async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
         """Create an object; 409 if one of that name exists."""
         ...

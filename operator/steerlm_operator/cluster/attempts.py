@@ -1,21 +1,25 @@
 """From Jobs and pods as the server has them to attempts as the planner knows them. Pure."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from steerlm_jobs.contract.errors import NEVER_RETRIED, ExitCode
 from steerlm_jobs.contract.report import Progress, Report
+from steerlm_operator.api.reasons import Reason
 from steerlm_operator.cluster.api import Object
 from steerlm_operator.core.graph import StageId
-from steerlm_operator.core.observed import Attempt, AttemptState
+from steerlm_operator.core.observed import Attempt, AttemptState, Wait
 from steerlm_operator.render.names import ATTEMPT_LABEL, STAGE_LABEL
 
 _INDEX_LABEL: Final = "batch.kubernetes.io/job-completion-index"
 _JOB_LABEL: Final = "batch.kubernetes.io/job-name"
+_NOT_PULLED: Final = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
+_MAX_MESSAGE: Final = 500
 _KILLED: Final = (137, 143)
 
 
@@ -38,6 +42,7 @@ def attempts_of(
     jobs: Iterable[Object],
     pods: Iterable[Object],
     progress: dict[str, tuple[Progress, datetime]],
+    waits: Mapping[str, Wait] = MappingProxyType({}),
 ) -> tuple[Attempt, ...]:
     """Return the attempts of a run.
 
@@ -45,6 +50,7 @@ def attempts_of(
         jobs: The Jobs of the run.
         pods: Its pods.
         progress: What was read last from an attempt, and when it last changed, by Job uid.
+        waits: What Events say the pods of a Job wait for, by its uid.
     """
     by_job: dict[str, list[Object]] = {}
     for pod in pods:
@@ -58,7 +64,12 @@ def attempts_of(
             found.append(
                 _attempt(StageId(stage), int(number), job, by_job.get(uid, []), progress.get(uid))
             )
-    return tuple(found)
+    return tuple(
+        replace(attempt, waits_for=waits.get(attempt.uid))
+        if attempt.started_at is None and attempt.waits_for is None
+        else attempt
+        for attempt in found
+    )
 
 
 def _attempt(
@@ -77,6 +88,7 @@ def _attempt(
         uid=uid,
         created_at=_time(job["metadata"].get("creationTimestamp")),
         is_held=bool(job["spec"].get("suspend")),
+        waits_for=_waits_for(pods),
         started_at=_started_at(pods),
         progress=progress[0] if progress else None,
         progressed_at=progress[1] if progress else None,
@@ -209,6 +221,21 @@ def _started_at(pods: Iterable[Object]) -> datetime | None:
                 at = _time(container.get("state", {}).get(state, {}).get("startedAt"))
                 times += [at] if at is not None else []
     return min(times, default=None)
+
+
+def _waits_for(pods: Iterable[Object]) -> Wait | None:
+    """Return why a pod does not start, as its own status says it."""
+    for pod in pods:
+        status = pod.get("status", {})
+        for condition in status.get("conditions", []):
+            if condition.get("reason") == "Unschedulable" and condition["status"] == "False":
+                return Wait(Reason.UNSCHEDULABLE, condition.get("message", "")[:_MAX_MESSAGE])
+        for container in status.get("containerStatuses", []):
+            waiting = container.get("state", {}).get("waiting", {})
+            if waiting.get("reason") in _NOT_PULLED:
+                message = f"{container.get('image', '')}: {waiting.get('message', '')}"
+                return Wait(Reason.IMAGE_NOT_PULLED, message[:_MAX_MESSAGE])
+    return None
 
 
 def _condition(job: Object, kind: str) -> dict[str, Any] | None:  # Any: JSON

@@ -68,6 +68,12 @@ class Client:
                 return Listed(found, version)
             query["continue"] = following
 
+    async def events_about(self, namespace: str, uid: str) -> list[Object]:
+        """Return the Events about an object, the oldest first."""
+        query = {"fieldSelector": f"involvedObject.uid={uid}", "limit": str(_PAGE)}
+        found = await self._call("GET", Resource.EVENTS, _path(Resource.EVENTS, namespace), query)
+        return sorted(found.get("items", []), key=lambda e: int(e["metadata"]["resourceVersion"]))
+
     async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
         """Create an object."""
         query = {"fieldManager": FIELD_MANAGER}

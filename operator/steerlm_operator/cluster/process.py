@@ -11,9 +11,10 @@ from typing import Final
 from kubernetes.aio.config import ConfigException
 
 from steerlm_jobs.contract.errors import ExitCode
-from steerlm_operator.cluster.api import ApiRefusedError
+from steerlm_operator.cluster.api import ApiRefusedError, KubeApi
 from steerlm_operator.cluster.client import connect
 from steerlm_operator.cluster.clock import utc_now
+from steerlm_operator.cluster.explain import explain_for_ever
 from steerlm_operator.cluster.figures import Figures
 from steerlm_operator.cluster.health import Health, serve_health
 from steerlm_operator.cluster.progress import poll_for_ever
@@ -56,10 +57,12 @@ async def operate(watch: Watch) -> int:
         except ApiRefusedError as error:
             log.error("%s", _MISSING_CRD if error.is_gone else error)  # noqa: TRY400  # one line
             return ExitCode.BAD_CONFIG
-        return await _until_stopped(shell, figures, settings, watch)
+        return await _until_stopped(shell, client, figures, settings, watch)
 
 
-async def _until_stopped(shell: Shell, figures: Figures, settings: Settings, watch: Watch) -> int:
+async def _until_stopped(
+    shell: Shell, api: KubeApi, figures: Figures, settings: Settings, watch: Watch
+) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -70,6 +73,9 @@ async def _until_stopped(shell: Shell, figures: Figures, settings: Settings, wat
         asyncio.create_task(
             poll_for_ever(shell, figures, settings.progress_seconds, utc_now), name="progress"
         ),
+        asyncio.create_task(
+            explain_for_ever(shell, api, settings.explain_seconds, utc_now), name="explain"
+        ),
         *(asyncio.create_task(shell.work(), name=f"worker-{i}") for i in range(settings.workers)),
     ]
     stopping = asyncio.create_task(stop.wait(), name="stop")
@@ -77,8 +83,8 @@ async def _until_stopped(shell: Shell, figures: Figures, settings: Settings, wat
     for task in (*tasks, stopping):
         task.cancel()
     await asyncio.gather(*tasks, stopping, return_exceptions=True)
-    failed = next((t for t in done if t is not stopping and not t.cancelled()), None)
-    if failed is None or stop.is_set():
+    failed = next((t for t in done if not t.cancelled() and t.exception() is not None), None)
+    if failed is None:  # SIGTERM, which may reach the watch before us
         return ExitCode.OK
     log.error("%s ended: %s", failed.get_name(), failed.exception())
     return ExitCode.BUG

@@ -2,19 +2,23 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import assert_never
 
 from steerlm_jobs.contract.report import Progress
+from steerlm_operator.api.status import RunStatus
 from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Object, Resource
 from steerlm_operator.cluster.attempts import attempts_of
 from steerlm_operator.cluster.cache import Cache, RunKey
 from steerlm_operator.cluster.events import tell
 from steerlm_operator.cluster.runs import SeenRun, refused_status, seen_run, status_body
+from steerlm_operator.core.expiry import expiry
+from steerlm_operator.core.graph import StageId
 from steerlm_operator.core.happenings import happenings
-from steerlm_operator.core.observed import Launch, Observed, Plan, Stop
+from steerlm_operator.core.observed import Launch, Observed, Plan, Stop, Wait
 from steerlm_operator.core.plan import plan
+from steerlm_operator.core.refusal import with_name_conflict, with_refused_launch
 from steerlm_operator.render.job import as_json, stage_job
 from steerlm_operator.render.names import RUN_UID_LABEL, RunIdentity
 from steerlm_operator.render.network import network_policy_json, service_json
@@ -33,10 +37,16 @@ class Surroundings:
     now: Callable[[], datetime]
     progress: dict[str, tuple[Progress, datetime]]
     """What stage pods said last, by Job uid."""
+    waits: dict[str, Wait] = field(default_factory=dict)
+    """What Events say pods wait for, by Job uid."""
 
 
 class NameTakenError(Exception):
     """An object of the name that a run needs belongs to somebody else."""
+
+    def __init__(self, stage: StageId, message: str) -> None:
+        self.stage = stage
+        super().__init__(message)
 
 
 async def reconcile(key: RunKey, around: Surroundings) -> float | None:
@@ -50,7 +60,7 @@ async def reconcile(key: RunKey, around: Surroundings) -> float | None:
     if found is None:
         return None
     seen = seen_run(found)
-    if seen.is_frozen or seen.is_deleting:
+    if seen.is_frozen or seen.is_deleting or not seen.is_ours:
         return None
     if seen.run is None:
         await _refuse(seen, around)
@@ -65,30 +75,51 @@ async def reconcile(key: RunKey, around: Surroundings) -> float | None:
             around.cache.owned(Resource.JOBS, seen.identity.uid),
             around.cache.owned(Resource.PODS, seen.identity.uid),
             around.progress,
+            around.waits,
         ),
         seen.generation,
     )
     planned = plan(observed, now)
-    await _act(seen, planned, around)
-    if planned.status != seen.status:
-        await _record(seen, planned, around)
-    if planned.look_again_at is None:
+    refusal: ApiRefusedError | None = None
+    status = planned.status
+    try:
+        await _act(seen, planned, around)
+    except NameTakenError as error:
+        status = with_name_conflict(status, error.stage, str(error), now)
+    except ApiRefusedError as error:
+        if not error.is_refusal:
+            raise
+        status, refusal = with_refused_launch(status, _acted_on(planned), str(error)), error
+    if status != seen.status:
+        await _record(seen, status, around)
+    if refusal is not None:
+        raise refusal  # again, ever more slowly
+    expires_at = expiry(seen.run.spec, status)
+    if expires_at is not None and expires_at <= now:
+        await around.api.delete(
+            Resource.RUNS, seen.identity.namespace, seen.identity.name, seen.identity.uid
+        )
         return None
-    return max(0.0, (planned.look_again_at - around.now()).total_seconds())
+    times = [at for at in (planned.look_again_at, expires_at) if at is not None]
+    return max(0.0, (min(times) - around.now()).total_seconds()) if times else None
 
 
 async def _refuse(seen: SeenRun, around: Surroundings) -> None:
     status = refused_status(seen, around.now())
     if status != seen.status:
-        await _record(seen, Plan((), status), around)
+        await _record(seen, status, around)
 
 
-async def _record(seen: SeenRun, planned: Plan, around: Surroundings) -> None:
+def _acted_on(planned: Plan) -> StageId:
+    return planned.actions[0].stage  # a pass has one action at most
+
+
+async def _record(seen: SeenRun, status: RunStatus, around: Surroundings) -> None:
     """Write the status, then tell of what changed: events of what was not recorded would lie."""
     run = seen.identity
-    written = await around.api.apply_status(run.namespace, status_body(seen, planned.status))
+    written = await around.api.apply_status(run.namespace, status_body(seen, status))
     around.cache.observe(Resource.RUNS, written)
-    await tell(around.api, run, happenings(seen.status, planned.status), around.now())
+    await tell(around.api, run, happenings(seen.status, status), around.now())
 
 
 async def _act(seen: SeenRun, planned: Plan, around: Surroundings) -> None:
@@ -107,14 +138,17 @@ async def _launch(seen: SeenRun, action: Launch, around: Surroundings) -> None:
         return
     run, site = seen.identity, around.site
     if not around.cache.owned(Resource.JOBS, run.uid):
-        await _created(around.api, run, Resource.SERVICES, service_json(run))
+        await _created(around.api, run, action.stage, Resource.SERVICES, service_json(run))
         policy = network_policy_json(run, site)
-        await _created(around.api, run, Resource.NETWORK_POLICIES, policy)
+        await _created(around.api, run, action.stage, Resource.NETWORK_POLICIES, policy)
     job = as_json(stage_job(run, seen.run.spec, action, site))
-    around.cache.observe(Resource.JOBS, await _created(around.api, run, Resource.JOBS, job))
+    created = await _created(around.api, run, action.stage, Resource.JOBS, job)
+    around.cache.observe(Resource.JOBS, created)
 
 
-async def _created(api: KubeApi, run: RunIdentity, resource: Resource, body: Object) -> Object:
+async def _created(
+    api: KubeApi, run: RunIdentity, stage: StageId, resource: Resource, body: Object
+) -> Object:
     """Create an object, or return the one of its name that is the run's already.
 
     Raises:
@@ -133,7 +167,7 @@ async def _created(api: KubeApi, run: RunIdentity, resource: Resource, body: Obj
         if (metadata["namespace"], metadata["name"]) == (run.namespace, name) and run.uid in owners:
             return found
     msg = f"{resource.value} {name} exists and is not this run's; delete it or rename the run"
-    raise NameTakenError(msg)
+    raise NameTakenError(stage, msg)
 
 
 async def _stop(run: RunIdentity, action: Stop, around: Surroundings) -> None:

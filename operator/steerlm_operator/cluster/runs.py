@@ -21,6 +21,7 @@ from steerlm_operator.api.status import Phase, RunStatus
 from steerlm_operator.cluster.api import Object
 from steerlm_operator.render.names import FREEZE_ANNOTATION, RunIdentity
 
+MANAGED_BY: Final = "steerlm.dev/operator"
 _KEPT_SPECS: Final = 2048
 
 
@@ -39,6 +40,8 @@ class SeenRun:
     is_frozen: bool = False
     """True: the operator only watches."""
     is_deleting: bool = False
+    is_ours: bool = True
+    """False: spec.managedBy names another controller."""
 
 
 def seen_run(found: Object) -> SeenRun:
@@ -54,6 +57,7 @@ def seen_run(found: Object) -> SeenRun:
         problem=problem,
         is_frozen=metadata.get("annotations", {}).get(FREEZE_ANNOTATION) == "disabled",
         is_deleting="deletionTimestamp" in metadata,
+        is_ours=found.get("spec", {}).get("managedBy", MANAGED_BY) == MANAGED_BY,
     )
 
 

@@ -12,6 +12,7 @@ from steerlm_operator.cluster.cache import Cache, RunKey
 from steerlm_operator.cluster.figures import Figures
 from steerlm_operator.cluster.queue import WorkQueue
 from steerlm_operator.cluster.reconciler import NameTakenError, Surroundings, reconcile
+from steerlm_operator.core.observed import Wait
 from steerlm_operator.render.names import SELECTOR
 from steerlm_operator.render.settings import StagePodSettings
 
@@ -32,8 +33,10 @@ class Shell:
         self.cache = Cache()
         self.queue: WorkQueue[RunKey] = WorkQueue()
         self.progress: dict[str, tuple[Progress, datetime]] = {}
+        self.waits: dict[str, Wait] = {}
+        """What Events say pods wait for, by Job uid."""
         self._api, self._figures = api, figures
-        self._around = Surroundings(api, self.cache, site, now, self.progress)
+        self._around = Surroundings(api, self.cache, site, now, self.progress, self.waits)
         self._failures: dict[RunKey, int] = {}
         self.is_listed = False
         """True once the cache holds all there is: no worker acts before."""

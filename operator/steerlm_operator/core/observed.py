@@ -22,6 +22,14 @@ class AttemptState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """Why the pods of an attempt do not start."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One execution of a stage, by a Job or by a process."""
 
@@ -38,12 +46,19 @@ class Attempt:
     """When its Job was created; None for a process, which starts at once."""
     is_held: bool = False
     """True: a queue holds it back; waiting there is nobody's failure."""
+    waits_for: Wait | None = None
+    """What its pods wait for, where that is known."""
     started_at: datetime | None = None
     """None: its pods wait for nodes, images or volumes."""
     progressed_at: datetime | None = None
     """When the progress last changed; None before the first."""
     ended_at: datetime | None = None
     """Of a lost one: its last sign of life."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """True: launched, not started, and nothing holds it back on purpose."""
+        return self.state is AttemptState.ACTIVE and self.started_at is None and not self.is_held
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ _REASONS: Final = {
 }
 STOPS_UNCOUNTED: Final = frozenset({Reason.SUSPENDED, Reason.TERMINATED, Reason.DEADLINE_EXCEEDED})
 """Reasons for which we stop an attempt without holding it against the stage."""
+STOP_REASONS: Final = STOPS_UNCOUNTED | {Reason.STALLED, Reason.PODS_NOT_READY}
+"""All reasons for which we stop an attempt."""
 
 
 def lost_outcome(uid: str) -> Outcome:

@@ -17,6 +17,7 @@ from steerlm_operator.core.derive import derived_status
 from steerlm_operator.core.graph import Stage, StageId, stage_graph
 from steerlm_operator.core.launch import launch
 from steerlm_operator.core.observed import Action, Observed, Plan, Stop
+from steerlm_operator.core.outcome import STOP_REASONS
 from steerlm_operator.core.policies import pods_ready_timeout, retry_policy, stall_timeout
 from steerlm_operator.core.records import DONE, Records, recorded, with_record
 from steerlm_operator.core.retry import with_retry
@@ -117,7 +118,7 @@ def _stop_reason(
     """Return why the attempt is to end: the reason it was given first, unless one is stronger."""
     if control in {Reason.TERMINATED, Reason.DEADLINE_EXCEEDED}:
         return control
-    if record.reason is not None:
+    if record.reason in STOP_REASONS:
         return record.reason
     if control is Reason.SUSPENDED:
         return control

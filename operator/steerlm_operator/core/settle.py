@@ -12,7 +12,7 @@ from steerlm_operator.api.status import ArtifactRef, FailureRecord, StageState, 
 from steerlm_operator.core.budget import Budget, RetryPolicy
 from steerlm_operator.core.graph import Stage
 from steerlm_operator.core.observed import Attempt, AttemptState, Observed
-from steerlm_operator.core.outcome import Outcome, OutcomeKind, outcome
+from steerlm_operator.core.outcome import STOP_REASONS, Outcome, OutcomeKind, outcome
 from steerlm_operator.core.policies import num_gpus, retry_policy
 from steerlm_operator.core.records import IN_FLIGHT
 
@@ -40,13 +40,13 @@ def settled(observed: Observed, stage: Stage, record: StageStatus, now: datetime
     spec = observed.run.spec
     terms = _Terms(stage, retry_policy(spec, stage), num_gpus(spec, stage), observed.prefix, now)
     if attempt is None:
-        if not record.job_uid and record.reason is None:
+        if not record.job_uid and record.reason not in STOP_REASONS:
             return record  # recorded, not launched yet
         gone = Attempt(stage.id, record.attempt, AttemptState.LOST, uid=record.job_uid)
         return _after(record, None, outcome(gone, record.reason), terms)
     match attempt.state:
         case AttemptState.ACTIVE if attempt.started_at is None:
-            return record  # launched, and waits for its pods
+            return _waiting(record, attempt)
         case AttemptState.ACTIVE:
             return _running(record, attempt)
         case AttemptState.ENDED | AttemptState.LOST:
@@ -74,10 +74,20 @@ def _figure(value: float | None) -> str:
     return "not measurable" if value is None else f"{value:.3f}"
 
 
+def _waiting(record: StageStatus, attempt: Attempt) -> StageStatus:
+    """Return the record of an attempt whose pods wait, with what they wait for."""
+    if record.reason in STOP_REASONS or attempt.waits_for is None:
+        return record
+    wait = attempt.waits_for
+    return record.model_copy(update={"reason": wait.reason, "message": wait.message})
+
+
 def _running(record: StageStatus, attempt: Attempt) -> StageStatus:
     return record.model_copy(
         update={
             "state": StageState.RUNNING,
+            "reason": record.reason if record.reason in STOP_REASONS else None,
+            "message": "",
             "job_uid": attempt.uid,
             "start_time": attempt.started_at,
             "progress": attempt.progress or record.progress,

@@ -1,0 +1,33 @@
+"""What is recorded of an attempt that could not be launched. Pure."""
+
+from datetime import datetime
+
+from steerlm_operator.api.reasons import Reason
+from steerlm_operator.api.status import RunStatus, StageState, StageStatus
+from steerlm_operator.core.graph import StageId
+
+_MAX_MESSAGE = 500
+
+
+def with_name_conflict(status: RunStatus, stage: StageId, message: str, now: datetime) -> RunStatus:
+    """Return the status of a run whose stage fails, for an object of its name is not the run's."""
+    change = {
+        "state": StageState.FAILED,
+        "reason": Reason.JOB_NAME_CONFLICT,
+        "message": message[:_MAX_MESSAGE],
+        "completion_time": now,
+    }
+    return _with_stage(status, stage, change)
+
+
+def with_refused_launch(status: RunStatus, stage: StageId, message: str) -> RunStatus:
+    """Return the status of a run whose stage waits, for the server refuses its Job."""
+    change: dict[str, object] = {"reason": Reason.LAUNCH_REFUSED, "message": message[:_MAX_MESSAGE]}
+    return _with_stage(status, stage, change)
+
+
+def _with_stage(status: RunStatus, stage: StageId, change: dict[str, object]) -> RunStatus:
+    def changed(record: StageStatus) -> StageStatus:
+        return record.model_copy(update=change) if record.name == stage else record
+
+    return status.model_copy(update={"stages": tuple(map(changed, status.stages))})
