@@ -86,12 +86,12 @@ $(UV): requirements/tools.txt
 
 $(VENV)/.run: $(UV) requirements/operator.txt requirements/jobs.txt requirements/build.txt pyproject.toml
 	@echo "installing into $(VENV): torch comes with CUDA, about 5 GB"
-	$(INSTALL) --require-hashes -r requirements/operator.txt -r requirements/jobs.txt
+	$(INSTALL) --require-hashes --build-constraints requirements/build.txt -r requirements/operator.txt -r requirements/jobs.txt
 	$(INSTALL) --no-deps --build-constraints requirements/build.txt --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
-	$(INSTALL) --require-hashes -r requirements/dev.txt
+	$(INSTALL) --require-hashes --build-constraints requirements/build.txt -r requirements/dev.txt
 	@touch $@
 
 $(VENV)/.demo-real: $(VENV)/.run requirements/demo-real.txt

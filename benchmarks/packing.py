@@ -94,7 +94,7 @@ def _speed(
     for examples in steps:
         weight = total_weight(examples)
         for batch in micro_batches(examples, layout):
-            engine.backward(objective.loss_sum(batch, engine.device) / weight)
+            engine.backward(objective.loss_sum(batch, engine.device) / weight, is_last=False)
         engine.update(1.0)
         num_tokens += sum(len(e.ids) for e in examples)
     return num_tokens / (monotonic_seconds() - started)

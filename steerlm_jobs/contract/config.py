@@ -64,7 +64,16 @@ class Execution(Value):
     """Address below which all artifacts of the run lie."""
     run_uid: str
     attempt: int = Field(ge=1)
-    engine: Literal["Auto", "Plain"] = "Auto"
+    engine: Literal["Auto", "Plain", "DeepSpeed"] = "Auto"
+    """What trains. Auto: DeepSpeed on several ranks or with a ZeRO stage, else plain torch."""
+    zero_stage: int = Field(default=0, ge=0, le=3)
+    """How DeepSpeed shards; 0: chosen by the size of the model."""
+    num_nodes: int = Field(default=1, ge=1)
+    """Nodes that train together, where an Indexed Job says which of them this is."""
+    processes_per_node: int = Field(default=1, ge=1)
+    """Ranks of each node."""
+    stall_timeout_seconds: float = Field(default=1800, gt=0)
+    """Ranks that make no progress for so long end with STALLED."""
     num_threads: int = Field(default=0, ge=0)
     """CPU threads; 0: what torch finds."""
     micro_batch_tokens: int = Field(default=0, ge=0)

@@ -1,6 +1,7 @@
 """Hugging Face model folders in and out: safetensors only, no code from the folder."""
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -139,6 +140,8 @@ def save_model(
 ) -> None:
     """Write a model as a Hugging Face folder whose files hold no path, host or time."""
     folder.mkdir(parents=True, exist_ok=True)
+    if not torch.cuda.is_available():  # accelerate imports deepspeed, which else looks for devices
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
     model.config._name_or_path = ""  # noqa: SLF001  # it would name this machine's folder
     model.to(dtype).save_pretrained(str(folder))  # type: ignore[arg-type]  # torch's overloads
     tokenizer.name_or_path = ""

@@ -6,6 +6,7 @@ from pathlib import Path
 from steerlm_jobs.contract.config import StageConfig
 from steerlm_jobs.process.notes import Notes
 from steerlm_jobs.process.progress import ProgressWriter
+from steerlm_jobs.process.ranks import Alone, Ranks
 from steerlm_jobs.process.stop import StopFlag
 
 
@@ -19,6 +20,8 @@ class StageContext:
     stop: StopFlag = field(default_factory=StopFlag)
     progress: ProgressWriter = field(default_factory=ProgressWriter)
     notes: Notes = field(default_factory=Notes)
+    ranks: Ranks = field(default_factory=Alone)
+    """The processes that do this stage together; only rank 0 writes results."""
 
     def tick(self) -> None:
         """Say that work goes on; to be called within long pieces of it, at least once a minute.

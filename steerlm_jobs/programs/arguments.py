@@ -11,7 +11,7 @@ REPORT_VARIABLE = "STEERLM_REPORT_FILE"
 PROGRESS_VARIABLE = "STEERLM_PROGRESS_FILE"
 SCRATCH_VARIABLE = "STEERLM_SCRATCH_DIR"
 
-_WITH_TORCH = frozenset({*(kind.value for kind in StageKind), "warm", "ask"})
+_WITH_TORCH = frozenset({*(kind.value for kind in StageKind), "warm", "ask", "rank"})
 
 
 def trains_or_generates(arguments: Sequence[str]) -> bool:
@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="verb", required=True, metavar="PROGRAM")
     for kind in StageKind:
         _add_stage(verbs.add_parser(kind.value, help=f"run one {kind.value} stage"))
+    _add_rank(verbs.add_parser("rank", help="be one of the processes that a stage has started"))
     verbs.add_parser("warm", help="load torch, then fork stage programs as told on stdin")
     verify = verbs.add_parser("verify", help="recompute the sizes and digests of artifacts")
     verify.add_argument("uris", metavar="URI", nargs="+")
@@ -50,6 +51,13 @@ def _add_stage(stage: argparse.ArgumentParser) -> None:
     ):
         default = Path(environment(variable, "")) if environment(variable) else None
         stage.add_argument(option, type=Path, default=default, help=f"{what} ({variable})")
+
+
+def _add_rank(rank: argparse.ArgumentParser) -> None:
+    rank.add_argument("kind", type=StageKind, choices=list(StageKind), metavar="KIND")
+    for name in ("config", "reports", "scratch"):
+        rank.add_argument(f"--{name}", type=Path, required=True)
+    rank.add_argument("--progress", type=Path)
 
 
 def _add_inspect(inspect: argparse.ArgumentParser) -> None:

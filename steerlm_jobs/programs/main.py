@@ -22,6 +22,8 @@ def main(arguments: Sequence[str]) -> int:
     given = parser().parse_args(arguments)
     if given.verb in {kind.value for kind in StageKind}:
         return _stage(given)
+    if given.verb == "rank":
+        return _rank(given)
     try:
         _VERBS[given.verb](given)
     except Exception as error:  # the outermost loop: all ends have a code
@@ -40,6 +42,15 @@ def _stage(given: argparse.Namespace) -> int:
     return run_stage(
         StageRequest(kind, given.config, given.report, given.progress, given.scratch), stop
     )
+
+
+def _rank(given: argparse.Namespace) -> int:
+    stop = StopFlag()
+    stop.install()
+    from steerlm_jobs.programs.rank import RankRequest, run_rank
+
+    request = RankRequest(given.kind, given.config, given.reports, given.progress, given.scratch)
+    return run_rank(request, stop)
 
 
 def _verify(given: argparse.Namespace) -> None:

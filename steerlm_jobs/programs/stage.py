@@ -22,6 +22,7 @@ from steerlm_jobs.process.progress import ProgressWriter
 from steerlm_jobs.process.stop import StopFlag
 from steerlm_jobs.process.threads import use_threads
 from steerlm_jobs.programs.cached import cached_report
+from steerlm_jobs.programs.launched import RankKilledError, has_ranks, launched
 from steerlm_jobs.programs.outcomes import outcome
 from steerlm_jobs.programs.recipes import recipe_of
 from steerlm_jobs.store.uses import record_uses
@@ -44,15 +45,23 @@ class StageRequest:
     """None: a temporary folder, deleted at the end."""
 
 
-def run_stage(request: StageRequest, stop: StopFlag) -> ExitCode:
-    """Run a stage and deliver its report; return its exit code. Raises nothing."""
+def run_stage(request: StageRequest, stop: StopFlag) -> int:
+    """Run a stage and deliver its report; return its exit code. Raises nothing.
+
+    A stage of several processes, one of which was killed, ends as if it had been killed itself:
+    without a report, with 128 + signal.
+    """
     notes = Notes()
     try:
         report = _run(request, stop, notes)
+    except RankKilledError as error:
+        log.error("%s", error)  # noqa: TRY400  # one line
+        return 128 + error.number
     except BaseException as error:  # noqa: BLE001  # the outermost loop: all ends have a code
-        report = _failed(error, notes)
+        report = failure_report(error, notes)
+    if report.exit_code is not ExitCode.OK:
         print(f"{request.kind.value}: {report.message}", file=sys.stderr)
-    return _deliver(report, request.report)
+    return deliver(report, request.report)
 
 
 def load_config(path: Path, kind: StageKind) -> StageConfig:
@@ -96,14 +105,16 @@ def _run(request: StageRequest, stop: StopFlag, notes: Notes) -> Report:
                 record_uses(config, config.fingerprint, (i.fingerprint for i in config.inputs))
             progress = ProgressWriter(request.progress)
             log.info("stage %s, attempt %d", config.stage, config.execution.attempt)
-            with _observable(progress):
+            if has_ranks(config):
+                return launched(config, request.config, request.progress, scratch, stop)
+            with observed(progress):
                 context = StageContext(config, scratch, stop, progress, notes)
                 report = recipe_of(request.kind)(context)
             progress.flush()
-    return report.model_copy(update={"notes": (*report.notes, *_new(notes, report))})
+    return with_notes(report, notes)
 
 
-def _observable(progress: ProgressWriter) -> contextlib.AbstractContextManager[None]:
+def observed(progress: ProgressWriter) -> contextlib.AbstractContextManager[None]:
     """Let the operator ask for the progress, where a port was given."""
     port = os.environ.get(PORT_VARIABLE, "")
     if not port:
@@ -111,18 +122,21 @@ def _observable(progress: ProgressWriter) -> contextlib.AbstractContextManager[N
     return observable(lambda: progress.current, os.environ.get(HOST_VARIABLE, ""), int(port))
 
 
-def _new(notes: Notes, report: Report) -> tuple[str, ...]:
-    return tuple(line for line in notes.lines if line not in report.notes)
+def with_notes(report: Report, notes: Notes) -> Report:
+    """Return a report with the notes that it does not have yet."""
+    new = (line for line in notes.lines if line not in report.notes)
+    return report.model_copy(update={"notes": (*report.notes, *new)})
 
 
-def _failed(error: BaseException, notes: Notes) -> Report:
+def failure_report(error: BaseException, notes: Notes) -> Report:
+    """Return the report of an attempt that an exception ended."""
     code, line = outcome(error)
     if code is ExitCode.BUG:
         log.error("unexpected exception", exc_info=error)
     return Report(exit_code=code, message=line, notes=notes.lines)
 
 
-def _deliver(report: Report, path: Path | None) -> ExitCode:
+def deliver(report: Report, path: Path | None) -> ExitCode:
     """Write the report; one that cannot be cut to size is a bug and says so."""
     try:
         text = fit_report(report)

@@ -38,7 +38,7 @@ class Lifeline:
 
 def become_stage(request: StageRequest, log: Path, lifeline: Lifeline) -> NoReturn:
     """Run the stage in this fork and end the process; never returns to the server's code."""
-    code = ExitCode.BUG
+    code = int(ExitCode.BUG)
     try:
         os.setsid()
         stop = _own_signals()

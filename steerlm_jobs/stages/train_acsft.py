@@ -50,9 +50,17 @@ from steerlm_jobs.train.acsft_data import (
     num_originals,
     untrained_levels,
 )
-from steerlm_jobs.train.engine import Engine, ParameterGroup, PlainEngine
-from steerlm_jobs.train.objectives import AcsftObjective
-from steerlm_jobs.train.session import Data, planned_steps, run_training, write_training
+from steerlm_jobs.train.engine import Engine, ParameterGroup
+from steerlm_jobs.train.engine_choice import chosen_engine
+from steerlm_jobs.train.objectives import AcsftExample, AcsftObjective
+from steerlm_jobs.train.session import (
+    Data,
+    Trained,
+    copy_curves,
+    planned_steps,
+    run_training,
+    write_training,
+)
 from steerlm_jobs.train.setting import (
     check_length,
     live_dtype,
@@ -93,18 +101,29 @@ def run(context: StageContext) -> Report:
     data = Data(inputs.training_rows.examples, inputs.validation_rows.examples)
     steps = planned_steps(data, training, recipe.seed, recipe.source_weights)
     model = _untrained(inputs, recipe)
-    engine = PlainEngine(
-        model, [ParameterGroup(trained_parameters(model), training.learning_rate)], training
-    )
-    writer = ArtifactWriter(context.config, context.scratch)
-    curves = writer.telemetry / "curves.jsonl"
+    groups = [ParameterGroup(trained_parameters(model), training.learning_rate)]
+    engine = chosen_engine(model, groups, training, context)
     objective = AcsftObjective(model)
     quality = _quality(context, recipe, inputs, model, engine)
-    trained = run_training(
-        data, steps, training, recipe.seed, objective, engine, context, curves, quality
-    )
+    trained = run_training(data, steps, training, recipe.seed, objective, engine, context, quality)
     if quality is not None and data.validation and not trained.history.quality:
         context.notes.add("no answer could be scored for bestBy Quality: the last weights are kept")
+    with engine.whole():
+        if context.ranks.rank:  # rank 0 alone writes
+            return Report(exit_code=ExitCode.OK, fingerprint=context.config.fingerprint)
+        return _sealed(context, recipe, inputs, data, model, trained)
+
+
+def _sealed(
+    context: StageContext,
+    recipe: TrainAcsftRecipe,
+    inputs: _Inputs,
+    data: Data[AcsftExample],
+    model: TargetLogits,
+    trained: Trained,
+) -> Report:
+    writer = ArtifactWriter(context.config, context.scratch)
+    copy_curves(context, writer.telemetry)
     _write_model(writer.content, model, inputs, recipe, context)
     mixture = dict(sorted(Counter(example.source for example in data.training).items()))
     dropped = inputs.training_rows.dropped

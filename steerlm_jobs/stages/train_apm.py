@@ -31,10 +31,17 @@ from steerlm_jobs.store.artifacts import ArtifactReader, ArtifactWriter
 from steerlm_jobs.train.apm_data import ApmRows, L, mean_labels, reference_rows
 from steerlm_jobs.train.apm_figures import attribute_figures
 from steerlm_jobs.train.apm_form import ApmForm, ApmStart, LiveApm
-from steerlm_jobs.train.engine import PlainEngine
+from steerlm_jobs.train.engine_choice import chosen_engine
 from steerlm_jobs.train.generative_form import GENERATIVE_FORM
 from steerlm_jobs.train.regression_form import REGRESSION_FORM
-from steerlm_jobs.train.session import Data, planned_steps, run_training, write_training
+from steerlm_jobs.train.session import (
+    Data,
+    Trained,
+    copy_curves,
+    planned_steps,
+    run_training,
+    write_training,
+)
 from steerlm_jobs.train.setting import check_length, use_deterministic
 
 
@@ -59,27 +66,45 @@ def run(context: StageContext) -> Report:
     recipe = _recipe(context)
     use_deterministic(recipe.training)
     if recipe.form == "Generative":
-        return _sealed(context, recipe, GENERATIVE_FORM)
-    return _sealed(context, recipe, REGRESSION_FORM)
+        return _run(context, recipe, GENERATIVE_FORM)
+    return _run(context, recipe, REGRESSION_FORM)
 
 
-def _sealed(context: StageContext, recipe: TrainApmRecipe, form: ApmForm[L]) -> Report:
+def _run(context: StageContext, recipe: TrainApmRecipe, form: ApmForm[L]) -> Report:
     context.progress.update(activity="reading")
     inputs = _inputs(context, recipe, form)
     schema = inputs.start.schema
     data = Data(inputs.training_rows.examples, inputs.validation_rows.examples)
     steps = planned_steps(data, recipe.training, recipe.seed)
     apm = form.start(inputs.start, data.training)
-    engine = PlainEngine(apm.objective.module, apm.parameter_groups, recipe.training)
-    writer = ArtifactWriter(context.config, context.scratch)
-    curves = writer.telemetry / "curves.jsonl"
+    module = apm.objective.module
+    engine = chosen_engine(module, apm.parameter_groups, recipe.training, context)
     trained = run_training(
-        data, steps, recipe.training, recipe.seed, apm.objective, engine, context, curves
+        data, steps, recipe.training, recipe.seed, apm.objective, engine, context
     )
     means_A = mean_labels(data.training, len(schema.names))
     figures = _figures(apm.scored(data.validation, trained.layout, engine), schema, means_A)
     reference = apm.scored(reference_rows(data.training, recipe.seed), trained.layout, engine)
     starts = _level_starts(reference, schema)
+    with engine.whole():
+        if context.ranks.rank:  # rank 0 alone writes
+            return Report(exit_code=ExitCode.OK, fingerprint=context.config.fingerprint)
+        return _sealed(context, form, inputs, data, apm, trained, figures, starts)
+
+
+def _sealed(
+    context: StageContext,
+    form: ApmForm[L],
+    inputs: _Inputs[L],
+    data: Data[L],
+    apm: LiveApm[L],
+    trained: Trained,
+    figures: dict[str, ApmFigures],
+    starts: Mapping[str, object],
+) -> Report:
+    schema = inputs.start.schema
+    writer = ArtifactWriter(context.config, context.scratch)
+    copy_curves(context, writer.telemetry)
     _write_model(writer.content, apm, inputs.start, context, starts)
     written = {name: f.model_dump(mode="json", by_alias=True) for name, f in figures.items()}
     dropped = inputs.training_rows.dropped

@@ -17,3 +17,8 @@ def timestamp() -> str:
 def monotonic_seconds() -> float:
     """Return seconds since some moment, for durations: never falls when the clock is set."""
     return time.monotonic()
+
+
+def pause(seconds: float) -> None:
+    """Wait; a signal handler runs in between."""
+    time.sleep(seconds)

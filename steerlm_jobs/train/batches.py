@@ -1,13 +1,15 @@
 """Micro-batches: the examples of one step as rows of tokens, packed or padded."""
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from steerlm_jobs.data.packing import best_fit_decreasing
+from steerlm_jobs.process.ranks import Ranks, own_share
 
 
 class Example(Protocol):
@@ -51,6 +53,8 @@ class MicroBatch(Generic[E]):
     rows: tuple[tuple[E, ...], ...]
     ids_BT: Tensor
     position_ids_BT: Tensor
+    is_filler: bool = False
+    """True: computed only because other ranks compute one more; its loss counts nothing."""
 
     @property
     def examples(self) -> tuple[E, ...]:
@@ -58,21 +62,44 @@ class MicroBatch(Generic[E]):
         return tuple(example for row in self.rows for example in row)
 
 
-def micro_batches(examples: Sequence[E], layout: Layout) -> list[MicroBatch[E]]:
-    """Lay examples out: each in exactly one row, the longest rows first."""
+def micro_batches(examples: Sequence[E], layout: Layout, num_ranks: int = 1) -> list[MicroBatch[E]]:
+    """Lay examples out: each in exactly one row, the longest rows first.
+
+    With several ranks the rows are short enough that each rank gets some, if that is possible.
+    """
     lengths = [len(example.ids) for example in examples]
+    fair_tokens = math.ceil(sum(lengths) / num_ranks) if num_ranks > 1 else math.inf
     if layout.is_packed:
-        bins = best_fit_decreasing(lengths, max(layout.max_length_tokens, max(lengths, default=0)))
+        wanted = min(layout.max_length_tokens, fair_tokens)
+        bins = best_fit_decreasing(lengths, int(max(wanted, *lengths, 0)))
     else:
         bins = [[i] for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))]
     widths = [sum(lengths[i] for i in row) for row in bins]
     order = sorted(range(len(bins)), key=lambda b: (-widths[b], b))
+    limit = min(layout.micro_batch_tokens, fair_tokens)
     groups: list[list[int]] = []
     for row in order:
-        if not groups or widths[groups[-1][0]] * (len(groups[-1]) + 1) > layout.micro_batch_tokens:
+        if not groups or widths[groups[-1][0]] * (len(groups[-1]) + 1) > limit:
             groups.append([])
         groups[-1].append(row)
     return [_micro_batch([[examples[i] for i in bins[b]] for b in group]) for group in groups]
+
+
+def own_micro_batches(examples: Sequence[E], layout: Layout, ranks: Ranks) -> list[MicroBatch[E]]:
+    """Return this rank's share of the examples: as many micro-batches as every other rank has.
+
+    Where there are too few, fillers take their places: each forward and backward pass of some
+    engines is a meeting of all ranks.
+    """
+    batches = micro_batches(examples, layout, ranks.size)
+    share = own_share(len(batches), ranks)
+    return [batches[i] if i is not None else _filler(batches[-1]) for i in share]
+
+
+def _filler(batch: MicroBatch[E]) -> MicroBatch[E]:
+    """Return the shortest row of a batch as a filler."""
+    shortest = min(batch.rows, key=lambda row: sum(len(e.ids) for e in row))
+    return replace(_micro_batch([shortest]), is_filler=True)
 
 
 def is_last_of_example(batch: MicroBatch[E]) -> Tensor:

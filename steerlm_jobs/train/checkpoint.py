@@ -1,4 +1,8 @@
-"""A training checkpoint as a folder: weights, optimizer, best weights so far, history."""
+"""A training checkpoint as a folder: weights, optimizer, best weights so far, history.
+
+Whole tensors in fp32, by parameter name: so any engine on any number of ranks resumes from it.
+Rank 0 writes and reads; the others send and receive.
+"""
 
 import json
 from collections.abc import Mapping
@@ -24,23 +28,46 @@ class TrainingState:
 
     history: History
     best_weights: Mapping[str, Tensor] | None = None
-    """Weights at the best validation; None: they are the current ones, or there is none yet."""
+    """Weights at the best validation, on rank 0; None on all ranks: they are the current ones, or
+    there is none yet."""
 
 
 def write_checkpoint(folder: Path, engine: Engine, state: TrainingState) -> None:
-    """Write the state of a training between two steps."""
+    """Write the state of a training between two steps. All ranks call it, rank 0 writes."""
+    weights, optimizer = engine.weights(), engine.optimizer_state()
+    if engine.ranks.rank:
+        return
     folder.mkdir(parents=True)
-    save_file(engine.weights(), folder / _WEIGHTS)
-    save_file(engine.optimizer_state(), folder / _OPTIMIZER)
+    save_file(weights, folder / _WEIGHTS)
+    save_file(optimizer, folder / _OPTIMIZER)
     if state.best_weights is not None:
         save_file(dict(state.best_weights), folder / _BEST)
     (folder / _HISTORY).write_text(json.dumps(state.history.to_json()), encoding="utf-8")
 
 
-def read_checkpoint(folder: Path, engine: Engine) -> TrainingState:
-    """Set an engine to a checkpoint and return the state beside it."""
-    engine.load_weights(load_file(folder / _WEIGHTS))
-    engine.load_optimizer_state(load_file(folder / _OPTIMIZER))
-    history = History.from_json(json.loads((folder / _HISTORY).read_text(encoding="utf-8")))
-    best = folder / _BEST
-    return TrainingState(history, load_file(best) if best.exists() else None)
+def read_checkpoint(folder: Path | None, engine: Engine) -> TrainingState | None:
+    """Set an engine to a checkpoint and return the state beside it; None: there is none.
+
+    Args:
+        folder: Where it is; only rank 0 needs to know.
+        engine: On all ranks.
+    """
+    text = engine.ranks.first_says(_read_history(folder))
+    if not text:
+        return None
+    found = json.loads(text)
+    engine.load_weights(_read(folder, _WEIGHTS))
+    engine.load_optimizer_state(_read(folder, _OPTIMIZER))
+    history = History.from_json(found["history"])
+    return TrainingState(history, _read(folder, _BEST) if found["hasBest"] else None)
+
+
+def _read_history(folder: Path | None) -> str:
+    if folder is None:
+        return ""
+    history = json.loads((folder / _HISTORY).read_text(encoding="utf-8"))
+    return json.dumps({"history": history, "hasBest": (folder / _BEST).exists()})
+
+
+def _read(folder: Path | None, name: str) -> dict[str, Tensor]:
+    return {} if folder is None else load_file(folder / name)

@@ -1,4 +1,7 @@
-"""The training loop: steps, validation, checkpoints. What it knows of models is their loss."""
+"""The training loop: steps, validation, checkpoints. What it knows of models is their loss.
+
+All ranks run it in lock-step: whatever decides how it goes on is agreed first.
+"""
 
 import json
 import math
@@ -16,7 +19,7 @@ from steerlm_jobs.data.seeds import derived_seed
 from steerlm_jobs.process.context import StageContext
 from steerlm_jobs.store.checkpoints import CheckpointStore
 from steerlm_jobs.store.clock import monotonic_seconds
-from steerlm_jobs.train.batches import E, Layout, MicroBatch, micro_batches
+from steerlm_jobs.train.batches import E, Layout, MicroBatch, own_micro_batches
 from steerlm_jobs.train.checkpoint import TrainingState, read_checkpoint, write_checkpoint
 from steerlm_jobs.train.engine import Engine
 from steerlm_jobs.train.history import History
@@ -75,8 +78,9 @@ class _Run(Generic[E]):
         self, task: TrainingTask[E], engine: Engine, context: StageContext, curves: Path | None
     ) -> None:
         self._task, self._engine, self._context = task, engine, context
-        self._curves = curves
-        self._validation = micro_batches(task.validation, task.layout)
+        self._ranks = engine.ranks
+        self._curves = None if self._ranks.rank else curves
+        self._validation = own_micro_batches(task.validation, task.layout, self._ranks)
         self._checkpoints = CheckpointStore(context.config, context.scratch)
         self._state = TrainingState(History())
         self._saved_at = monotonic_seconds()
@@ -89,9 +93,9 @@ class _Run(Generic[E]):
 
     def resume(self) -> None:
         """Continue from the newest checkpoint of any attempt."""
-        found = self._checkpoints.newest()
-        if found is not None:
-            self._state = read_checkpoint(found[1], self._engine)
+        found = None if self._ranks.rank else self._checkpoints.newest()
+        resumed = read_checkpoint(found[1] if found is not None else None, self._engine)
+        self._state = resumed or self._state
         self._tokens_before = self._state.history.num_tokens
         self._context.progress.update(
             done=self.step,
@@ -104,8 +108,9 @@ class _Run(Generic[E]):
     def one_step(self) -> None:
         """Make one optimizer update from exactly the examples that the plan names."""
         task, engine = self._task, self._engine
-        # Dropout, where a model has it, depends on the step alone: so a resumed run draws the same.
-        torch.manual_seed(derived_seed(task.seed, "step", str(self.step)))
+        # Dropout, where there is some, depends on step and rank alone: resumed runs draw the same.
+        of_rank = [str(self._ranks.rank)] if self._ranks.rank else []
+        torch.manual_seed(derived_seed(task.seed, "step", str(self.step), *of_rank))
         examples = [task.examples[i] for i in task.steps[self.step]]
         engine.set_training(True)  # as nn.Module.train
         loss = self._accumulate(examples)
@@ -113,7 +118,6 @@ class _Run(Generic[E]):
             factor = learning_rate_factor(task.training, self.step, len(task.steps))
             norm = engine.update(factor)
         else:
-            engine.discard()
             norm = math.nan
         self._state.history.add_step(loss, norm, sum(len(e.ids) for e in examples))
         self._tell(loss, norm)
@@ -137,9 +141,11 @@ class _Run(Generic[E]):
         every = execution.checkpoint_every_steps
         is_due = every is not None and self.step % every == 0
         is_due |= monotonic_seconds() - self._saved_at >= execution.checkpoint_every_seconds
-        if is_due or self._context.stop.is_set:
+        is_due, is_stopped = self._ranks.any_of(is_due, self._context.stop.is_set)
+        if is_due or is_stopped:
             self._save()
-        self._context.stop.raise_if_set()
+        if is_stopped:
+            self._leave()
 
     def finish(self) -> History:
         """Leave the best weights in the engine."""
@@ -152,38 +158,54 @@ class _Run(Generic[E]):
         if self._task.quality is None:
             return None
         self._context.progress.update(activity="answering")
-        return self._task.quality(self._tick)
+        quality = self._task.quality(self._tick)
+        return float(self._ranks.first_says(repr(quality)))  # all judge by the same number
 
     def _accumulate(self, examples: Sequence[E]) -> float:
         """Add up a step's gradients; return its mean loss per term, NaN at the first bad one."""
         weight = max(1, total_weight(examples))
         total = 0.0
-        for batch in micro_batches(examples, self._task.layout):
+        batches = own_micro_batches(examples, self._task.layout, self._ranks)
+        for batch in batches:
             loss = self._loss_sum(batch) / weight
             value = loss.item()
-            if not math.isfinite(value):
+            # Agreed before the backward pass: in some engines a rank without one stops all others.
+            if self._ranks.any_of(not math.isfinite(value))[0]:
+                self._engine.discard(loss)
                 return math.nan
-            self._engine.backward(loss)
+            self._engine.backward(loss, is_last=batch is batches[-1])
             total += value
-        return total
+            self._context.progress.tick()
+        return self._ranks.sum_of(total)[0]
 
     def _loss_sum(self, batch: MicroBatch[E]) -> Tensor:
         with self._engine.precision():
-            return self._task.objective.loss_sum(batch, self._engine.device)
+            loss = self._task.objective.loss_sum(batch, self._engine.device)
+        return loss * 0 if batch.is_filler else loss
 
     def _tick(self) -> None:
         """Go on, or leave a checkpoint from which validation is made anew."""
-        if self._context.stop.is_set:
+        (is_stopped,) = self._ranks.any_of(self._context.stop.is_set)
+        if is_stopped:
             self._save()
-        self._context.tick()
+            self._leave()
+        self._context.progress.tick()
+
+    def _leave(self) -> None:
+        """End the stage here, as on all ranks: one of them was asked to stop."""
+        self._context.stop.set()
+        self._context.stop.raise_if_set()
 
     def _save(self) -> None:
         folder = self._context.scratch / f"checkpoint-{self.step}"
         shutil.rmtree(folder, ignore_errors=True)
         write_checkpoint(folder, self._engine, self._state)
-        self._checkpoints.save(self.step, folder)
-        self._checkpoints.prune()
-        shutil.rmtree(folder)
+        if not self._ranks.rank:
+            self._checkpoints.save(self.step, folder)
+            self._checkpoints.prune()
+            shutil.rmtree(folder)
+        # Nobody goes on, or leaves, before it is stored: a rank that ends takes the others along.
+        self._ranks.any_of(False)  # noqa: FBT003  # a meeting, nothing to say
         self._saved_at = monotonic_seconds()
         self._context.progress.update(checkpoint_step=self.step)
 
@@ -205,14 +227,18 @@ def mean_loss(
     engine: Engine,
     on_batch: Callable[[], None] = lambda: None,
 ) -> float:
-    """Return the mean loss per term over all examples of the batches.
+    """Return the mean loss per term over all examples of the batches of all ranks.
 
     `on_batch` is called before each batch and may raise to leave.
     """
     engine.set_training(False)  # as nn.Module.train
-    total = 0.0
+    total, weight = 0.0, 0
     for batch in batches:
         on_batch()
         with engine.precision():
-            total += objective.loss_sum(batch, engine.device).item()
-    return total / max(1, sum(total_weight(batch.examples) for batch in batches))
+            loss = objective.loss_sum(batch, engine.device).item()
+        if not batch.is_filler:
+            total += loss
+            weight += total_weight(batch.examples)
+    total, weights = engine.ranks.sum_of(total, weight)
+    return total / max(1, weights)

@@ -39,11 +39,11 @@ class RegressionTraining:
         head_rate = training.head_learning_rate or training.learning_rate
         return [ParameterGroup(backbone, training.learning_rate), ParameterGroup(head, head_rate)]
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def scored(
         self, examples: Sequence[ApmExample], layout: Layout, engine: Engine
     ) -> list[tuple[ApmExample, list[float]]]:
-        """Return each example with its scores."""
+        """Return each example with its scores; all ranks compute all of them."""
         scored: list[tuple[ApmExample, list[float]]] = []
         for batch in micro_batches(examples, layout):
             with engine.precision():

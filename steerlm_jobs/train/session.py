@@ -1,9 +1,10 @@
 """One training as both training stages run it: plan, layout, loop, and what is written of it."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic
+from typing import Final, Generic
 
 from steerlm_jobs.contract.recipes import Training
 from steerlm_jobs.models.loading import write_json
@@ -16,6 +17,8 @@ from steerlm_jobs.train.objectives import Objective
 from steerlm_jobs.train.packing_choice import chosen_layout
 from steerlm_jobs.train.setting import check_steps, training_json
 from steerlm_jobs.train.step_plan import Steps, effective_epochs, evaluation_interval, step_plan
+
+_CURVES: Final = "curves.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +80,11 @@ def run_training(
     objective: Objective[E],
     engine: Engine,
     context: StageContext,
-    curves: Path,
     quality: Quality | None = None,
 ) -> Trained:
     """Train to the end of the plan, or from the newest checkpoint on; the best weights stay.
+
+    All ranks call it.
 
     Raises:
         DivergedError: Loss or gradient was not finite three times in a row.
@@ -105,8 +109,15 @@ def run_training(
         seed=seed,
         quality=quality,
     )
-    history = train(task, engine, context, curves)
+    history = train(task, engine, context, context.scratch / _CURVES)
     return Trained(history, layout, effective_epochs(steps, [e.source for e in data.training]))
+
+
+def copy_curves(context: StageContext, telemetry: Path) -> None:
+    """Keep the course of the training, a line a step, beside the result."""
+    curves = context.scratch / _CURVES
+    if curves.exists():
+        shutil.copyfile(curves, telemetry / _CURVES)
 
 
 def write_training(folder: Path, data: Data[E], trained: Trained, **more: object) -> None:

@@ -10,10 +10,11 @@ from steerlm_operator.api.values import EnvironmentName, Quantity, SecretName
 
 
 class Resources(Value):
-    """What a node of a stage gets. Cluster only."""
+    """What a node of a stage gets. On one machine only a training's gpus mean something."""
 
     gpus: int = Field(default=0, ge=0, le=64)
-    """GPUs, and so processes, a node."""
+    """GPUs, and so processes, a node: so many train together, on one machine too, on its CPU where
+    it has no GPU. 0: one process."""
     cpu: Quantity | None = None
     """CPU request."""
     memory: Quantity | None = None

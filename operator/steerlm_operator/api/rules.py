@@ -12,7 +12,7 @@ from steerlm_operator.api.bootstrap import FilterKind
 from steerlm_operator.api.data_rules import broken_addresses, broken_data_rules
 from steerlm_operator.api.problems import Broken, Location, no_attribute, repeats
 from steerlm_operator.api.run import RunSpec, SteerLMRun
-from steerlm_operator.api.training import BestBy
+from steerlm_operator.api.training import BestBy, Engine, ZeroStage
 
 _MAX_LEVELS: Final = 1000
 RESERVED_ENVIRONMENT: Final = re.compile(
@@ -34,6 +34,7 @@ def broken_rules(run: SteerLMRun) -> tuple[Broken, ...]:
         *_bootstrap(spec),
         *_best_by(spec),
         *_environment(spec),
+        *_engines(spec),
     )
 
 
@@ -53,6 +54,15 @@ def _attributes(attributes: tuple[AttributeSpec, ...]) -> Iterator[Broken]:
             yield (*here, "target"), f"is {attribute.target}, outside {wanted}"
         elif attribute.target is None and default_target(attribute.name, 0, 4) is None:
             yield here, f"target is required: {attribute.name!r} has no default"
+
+
+def _engines(spec: RunSpec) -> Iterator[Broken]:
+    stages = (("trainApm", spec.stages.train_apm), ("trainAcsft", spec.stages.train_acsft))
+    for name, settings in stages:
+        stage, engine = settings.training.zero_stage, settings.training.engine
+        if engine is Engine.PLAIN and stage is not ZeroStage.AUTO:
+            at = ("spec", "stages", name, "training", "zeroStage")
+            yield at, f"is {stage.value}, but engine Plain does not shard: leave out one of them"
 
 
 def _evaluation(spec: RunSpec) -> Iterator[Broken]:

@@ -21,7 +21,7 @@ class StageSettings(Value):
     """What each stage may override of `spec.defaults`."""
 
     resources: Resources = Resources()
-    """GPUs, CPU, memory. Cluster only."""
+    """GPUs, CPU, memory. On one machine only `gpus` of the training stages counts."""
     image: str = Field(default="", max_length=512)
     """Container image. Cluster only."""
     placement: Placement | None = None

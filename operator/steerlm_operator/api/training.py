@@ -30,7 +30,7 @@ class Precision(StrEnum):
 
 
 class Engine(StrEnum):
-    """What runs the steps. Auto: DeepSpeed on several ranks, else plain torch."""
+    """What runs the steps. Auto: DeepSpeed on several ranks or with zeroStage, else plain torch."""
 
     AUTO = "Auto"
     PLAIN = "Plain"

@@ -1,12 +1,9 @@
 """Values of the API whose work does not exist yet: refused, not taken for something else."""
 
-from collections.abc import Iterator
-
 from steerlm_operator.api.problems import Location
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.serve import ServeEngine
 from steerlm_operator.api.stages import SecondScorer
-from steerlm_operator.api.training import Engine, TrainingSpec, ZeroStage
 
 
 def unsupported(run: SteerLMRun) -> tuple[tuple[Location, str], ...]:
@@ -26,16 +23,9 @@ def unsupported(run: SteerLMRun) -> tuple[tuple[Location, str], ...]:
             run.spec.serve.engine,
             run.spec.serve.engine is ServeEngine.VLLM,
         ),
-        *_training((*at, "trainApm", "training"), stages.train_apm.training),
-        *_training((*at, "trainAcsft", "training"), stages.train_acsft.training),
     ]
     return tuple(
         (location, f"{value} is not supported yet; leave it at its default")
         for location, value, is_asked in asked
         if is_asked
     )
-
-
-def _training(at: Location, training: TrainingSpec) -> Iterator[tuple[Location, object, bool]]:
-    yield (*at, "zeroStage"), training.zero_stage, training.zero_stage is not ZeroStage.AUTO
-    yield (*at, "engine"), training.engine, training.engine is Engine.DEEPSPEED

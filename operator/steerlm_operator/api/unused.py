@@ -17,6 +17,8 @@ _SETTINGS: Final = (
     "nodes",
     "shards",
 )
+_TRAINING: Final = ("trainApm", "trainAcsft")
+"""Their `resources.gpus` says how many processes train, here too."""
 
 
 def unused_fields(run: SteerLMRun) -> tuple[str, ...]:
@@ -26,9 +28,14 @@ def unused_fields(run: SteerLMRun) -> tuple[str, ...]:
     found += [f"spec.model.{name}" for name in _MODEL if name in spec.get("model", {})]
     found += [f"spec.defaults.{name}" for name in _set_in(spec.get("defaults"))]
     for stage, settings in spec.get("stages", {}).items():
-        found += [f"spec.stages.{stage}.{name}" for name in _set_in(settings)]
+        found += [f"spec.stages.{stage}.{name}" for name in _set_in(settings, stage)]
     return tuple(found)
 
 
-def _set_in(settings: dict[str, Any] | None) -> list[str]:  # Any: JSON
-    return [name for name in _SETTINGS if name in (settings or {})]
+def _set_in(settings: dict[str, Any] | None, stage: str = "") -> list[str]:  # Any: JSON
+    found: list[str] = [name for name in _SETTINGS if name in (settings or {})]
+    if stage in _TRAINING and settings is not None and "resources" in found:
+        place = found.index("resources")
+        rest = [f"resources.{name}" for name in settings["resources"] if name != "gpus"]
+        found[place : place + 1] = rest
+    return found

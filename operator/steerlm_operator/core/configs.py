@@ -13,8 +13,8 @@ from steerlm_jobs.contract.gates import Gate
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_operator.api.placement import Cache
 from steerlm_operator.api.run import RunSpec
-from steerlm_operator.api.stages import StageSettings
-from steerlm_operator.api.training import Engine, TrainingSpec
+from steerlm_operator.api.stages import StageSettings, TrainAcsftSettings, TrainApmSettings
+from steerlm_operator.api.training import ZeroStage
 from steerlm_operator.core.graph import Stage, StageId, stage_graph
 from steerlm_operator.core.recipes import stage_recipe
 
@@ -87,19 +87,28 @@ def _execution(spec: RunSpec, stage: Stage, prefix: str, run_uid: str, attempt: 
         case StageKind.PREPARE:
             return execution.model_copy(update={"prepare": _prepare(spec, run_uid)})
         case StageKind.TRAIN_APM:
-            return _trained(execution, spec.stages.train_apm.training)
+            return _trained(execution, spec, spec.stages.train_apm)
         case StageKind.TRAIN_ACSFT:
-            return _trained(execution, spec.stages.train_acsft.training)
+            return _trained(execution, spec, spec.stages.train_acsft)
         case StageKind.EVALUATE:
             return execution.model_copy(update={"gates": gates(spec)})
         case _:
             return execution
 
 
-def _trained(execution: Execution, training: TrainingSpec) -> Execution:
+def _trained(
+    execution: Execution, spec: RunSpec, settings: TrainApmSettings | TrainAcsftSettings
+) -> Execution:
+    training = settings.training
+    is_auto = training.zero_stage is ZeroStage.AUTO
+    stall = settings.stall_timeout_seconds or spec.defaults.stall_timeout_seconds
     return execution.model_copy(
         update={
-            "engine": "Plain" if training.engine is Engine.PLAIN else "Auto",
+            "engine": training.engine.value,
+            "zero_stage": 0 if is_auto else int(training.zero_stage.value),
+            "num_nodes": settings.nodes,
+            "processes_per_node": max(1, settings.resources.gpus),
+            "stall_timeout_seconds": float(stall),
             "micro_batch_tokens": training.micro_batch_tokens,
             "checkpoint_every_seconds": float(training.checkpoint_every_seconds),
             "checkpoint_every_steps": training.checkpoint_every_steps,

@@ -88,8 +88,9 @@ def test_a_wrong_type_does_not_hide_a_broken_rule():
             "12: spec.defaults.env[0].name: AWS_SECRET_ACCESS_KEY is reserved; choose another variable",
         ),
         (
-            with_spec("  stages: {trainAcsft: {training: {zeroStage: '3'}}}\n"),
-            "12: spec.stages.trainAcsft.training.zeroStage: 3 is not supported yet; leave it at its default",
+            with_spec("  stages: {trainAcsft: {training: {zeroStage: '3', engine: Plain}}}\n"),
+            "12: spec.stages.trainAcsft.training.zeroStage: is 3, but engine Plain does not shard: "
+            "leave out one of them",
         ),
         (
             with_spec("  stages: {trainApm: {training: {bestBy: Quality}}}\n"),
@@ -174,3 +175,13 @@ def test_fields_for_a_cluster_are_named():
         with_spec("  queue: {localQueue: a}\n  stages: {annotate: {shards: 4}}\n"), file_name="r"
     )
     assert unused_fields(run) == ("spec.queue", "spec.stages.annotate.shards")
+
+
+def test_on_one_machine_only_the_gpus_of_a_training_mean_something():
+    resources = "resources: {gpus: 2, cpu: '4'}"
+    stages = f"trainApm: {{{resources}}}, trainAcsft: {{resources: {{gpus: 2}}}}"
+    run = load_run(with_spec(f"  stages: {{{stages}, annotate: {{{resources}}}}}\n"), file_name="r")
+    assert unused_fields(run) == (
+        "spec.stages.trainApm.resources.cpu",
+        "spec.stages.annotate.resources",
+    )

@@ -92,12 +92,12 @@ def test_a_malformed_config_is_one_line_and_exit_10(tmp_path: Path, capsys, text
 
 def test_an_unknown_field_is_named(tmp_path: Path):
     config = json.loads(a_config(tmp_path).model_dump_json(by_alias=True))
-    config["execution"]["zeroStage"] = 3
+    config["execution"]["zeroStages"] = 3
     (tmp_path / "config.json").write_text(json.dumps(config))
     report = ended(tmp_path / "config.json")
     assert report == Report(
         exit_code=ExitCode.BAD_CONFIG,
-        message=f"{tmp_path}/config.json: execution.zeroStage: Extra inputs are not permitted",
+        message=f"{tmp_path}/config.json: execution.zeroStages: Extra inputs are not permitted",
     )
 
 

@@ -22,7 +22,7 @@ def gradients(layout, rows):
     weight, total = total_weight(rows), 0.0
     for batch in micro_batches(rows, layout):
         loss = objective.loss_sum(batch, engine.device) / weight
-        engine.backward(loss)
+        engine.backward(loss, is_last=False)
         total += loss.item()
     return total, {n: p.grad for n, p in objective.module.named_parameters()}
 
