@@ -28,7 +28,7 @@ from steerlm_jobs.models.leaf_probe import NO_LIMIT
 from steerlm_jobs.store.clock import monotonic_seconds
 
 _REPEATS = 5
-_TREES = 10
+_TREES = 6
 _MAX_LENGTH = 1024
 _VOCABULARY = 4096
 _MARKER = 3
@@ -75,7 +75,7 @@ def _apm() -> Apm:
         vocab_size=_VOCABULARY,
         hidden_size=576,
         intermediate_size=1536,
-        num_hidden_layers=8,
+        num_hidden_layers=4,
         num_attention_heads=9,
         num_key_value_heads=3,
         max_position_embeddings=_MAX_LENGTH,
