@@ -130,6 +130,10 @@ class StageConfig(Value):
         digests = {i.stage: i.digest for i in self.inputs}
         return short_sha256(canonical_json(digests).encode())[:12]
 
+    def input_of(self, stage: str) -> StageInput | None:
+        """Return the input from a stage; None if that is not read."""
+        return next((i for i in self.inputs if i.stage == stage), None)
+
     def inputs_of(self, kind: StageKind) -> tuple[StageInput, ...]:
         """Return the inputs of one kind, ordered by bootstrap iteration."""
         found = (i for i in self.inputs if i.kind is kind)

@@ -128,6 +128,16 @@ class Training(Value):
     """Of each answer whose quality is measured; at most half of the length."""
 
 
+class LabelGroups(Value):
+    """Half of the groups of labelled conversations: those with this parity of SHA-256(seed, group).
+
+    So two models learn from labels that have no conversation in common.
+    """
+
+    parity: Literal["Even", "Odd"]
+    seed: int
+
+
 class TrainApmRecipe(Value):
     """Train the attribute prediction model on human labels."""
 
@@ -136,6 +146,8 @@ class TrainApmRecipe(Value):
     """A head that gives scores, or a model that writes label text."""
     seed: int = 1234
     training: Training
+    label_groups: LabelGroups | None = None
+    """None: all labels. Validation is on all held-out labels in any case."""
 
 
 class SampleFilter(Value):
@@ -177,6 +189,8 @@ class TrainAcsftRecipe(Value):
     min_level_examples: int = Field(default=50, ge=0)
     """A level with fewer training examples is named "not trained"."""
     init_from: Literal["Previous", "Base"] = "Base"
+    labels: Literal["Annotated", "None", "Permuted"] = "Annotated"
+    """What an answer is conditioned on: its labels; nothing; another conversation's labels."""
     original_fraction: float = Field(default=0.5, ge=0, lt=1)
     """Iterations only: annotated originals / all conversations of the mixture."""
 
@@ -236,6 +250,10 @@ class EvaluateRecipe(Value):
     judge: JudgeRule | None = None
     """None: no judge."""
     targets: dict[str, int]
+    second_scorer: Literal["None", "OtherHalf"] = "None"
+    """OtherHalf: the APM of stage train-judge, one of the inputs, measures as well."""
+    baselines: tuple[Literal["PlainSft", "PermutedLabels", "BaseInWords"], ...] = ()
+    """Models that answer the same prompts; the first two are inputs."""
 
 
 Recipe = (

@@ -29,15 +29,12 @@ def chat_template(
         adds_bos: True where our own token ids start with the tokenizer's BOS.
     """
     order = canonical_json([[name, targets[name]] for name in schema.names])
-    value = "(own or {}).get(name, asked.get(name, target))"
+    line = _label_line() if schema.attributes else ""  # a model of plain answers has none
     return "".join(
         (
             f"{{%- set order = {order} -%}}",
             "{%- set asked = attributes if attributes is defined and attributes else {} -%}",
-            f"{{%- macro label_line(own) -%}}{LABEL_MARKER}",
-            "{%- for name, target in order -%}",
-            f"{{{{- (',' if not loop.first else '') ~ name ~ ':' ~ {value} -}}}}",
-            "{%- endfor -%}{{- '\\n' -}}{%- endmacro -%}",
+            f"{{%- macro label_line(own) -%}}{line}{{%- endmacro -%}}",
             _head(system, adds_bos=adds_bos),
             "{%- for message in turns -%}",
             _USER_TURN,
@@ -91,3 +88,14 @@ def _literal(text: str) -> str:
     Jinja would read JSON's two escapes of an emoji as two halves of a character.
     """
     return json.dumps(text, ensure_ascii=False)
+
+
+def _label_line() -> str:
+    value = "(own or {}).get(name, asked.get(name, target))"
+    return "".join(
+        (
+            f"{LABEL_MARKER}{{%- for name, target in order -%}}",
+            f"{{{{- (',' if not loop.first else '') ~ name ~ ':' ~ {value} -}}}}",
+            "{%- endfor -%}{{- '\\n' -}}",
+        )
+    )

@@ -3,11 +3,11 @@
 import hashlib
 import unicodedata
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 from steerlm_jobs.data.conversations import Role, Turn
 from steerlm_jobs.data.readers.raw import RawTurn
-from steerlm_jobs.data.seeds import unit_interval
+from steerlm_jobs.data.seeds import derived_seed, unit_interval
 
 TRAIN: Final = "train"
 VALIDATION: Final = "validation"
@@ -17,6 +17,11 @@ def split_of(group: str, seed: int, validation_fraction: float) -> str:
     """Return `train` or `validation` by SHA-256 of seed and group."""
     held_out = unit_interval(seed, "split", group) < validation_fraction
     return VALIDATION if held_out else TRAIN
+
+
+def half_of(group: str, seed: int) -> Literal["Even", "Odd"]:
+    """Return in which half of the labels a group is: the parity of SHA-256 of seed and group."""
+    return "Odd" if derived_seed(seed, "label-half", group) % 2 else "Even"
 
 
 def group_of(turns: Sequence[RawTurn | Turn]) -> str:

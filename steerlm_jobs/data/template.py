@@ -209,6 +209,8 @@ def _unlabelled(turn: Turn) -> tuple[Segment, ...]:
 
 
 def _label_line(labels: Mapping[str, int], schema: Schema) -> tuple[Segment, ...]:
+    if not schema.attributes:  # a model of plain answers: no line at all, not an empty one
+        return ()
     return (_marker(LABEL_MARKER), _text(f"{label_text(labels, schema)}\n"))
 
 

@@ -10,8 +10,9 @@ class MeasuredAnswer:
     """One model's answer to one prompt under one setting; a row of `samples.jsonl`."""
 
     model: str
-    """Stage id."""
+    """Stage id, or `base-in-words`."""
     labels: Mapping[str, int]
+    """What was asked for; empty of a model that knows no labels."""
     prompt_id: str
     prompt: str
     """Text of the last user turn."""
@@ -20,10 +21,12 @@ class MeasuredAnswer:
     is_finished: bool = True
     scores: Mapping[str, float] = field(default_factory=dict)
     """The labelling APM's, by attribute; empty where the answer was too long to be read."""
+    second_scores: Mapping[str, float] = field(default_factory=dict)
+    """The second scorer's, if there is one."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as a row."""
-        return {
+        row = {
             "model": self.model,
             "labels": dict(self.labels),
             "promptId": self.prompt_id,
@@ -32,6 +35,7 @@ class MeasuredAnswer:
             "isFinished": self.is_finished,
             "scores": dict(self.scores),
         }
+        return row | ({"secondScores": dict(self.second_scores)} if self.second_scores else {})
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "MeasuredAnswer":
@@ -44,4 +48,5 @@ class MeasuredAnswer:
             answer=value["answer"],
             is_finished=value["isFinished"],
             scores=value["scores"],
+            second_scores=value.get("secondScores", {}),
         )

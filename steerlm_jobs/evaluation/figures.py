@@ -1,77 +1,73 @@
 """From measured answers to the figures of `metrics.json`."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import assert_never
 
-import numpy as np
-
-from steerlm_jobs.attributes.schema import Schema
-from steerlm_jobs.contract.attributes import Attribute
-from steerlm_jobs.contract.evaluation import ApmFigures, Evaluation, LevelRow, Sweep
-from steerlm_jobs.contract.gates import MetricValue
-from steerlm_jobs.data.meters import count_words
-from steerlm_jobs.data.seeds import derived_seed
-from steerlm_jobs.evaluation.answers import MeasuredAnswer
-from steerlm_jobs.evaluation.intervals import (
-    SweepValues,
-    level_mean,
-    slope,
-    spearman,
+from steerlm_jobs.contract.evaluation import (
+    NOT_MEASURED,
+    ApmFigures,
+    Evaluation,
+    ModelRow,
+    Sweep,
 )
-from steerlm_jobs.evaluation.scorers import Scorer, ScorerKind
-from steerlm_jobs.evaluation.sweeps import SweepPlan
+from steerlm_jobs.contract.gates import MetricValue
+from steerlm_jobs.data.seeds import derived_seed
+from steerlm_jobs.evaluation.comparisons import compared
+from steerlm_jobs.evaluation.measured import Measured
+from steerlm_jobs.evaluation.scorers import APM_NAME, SECOND_NAME, Scorer, ScorerKind
+from steerlm_jobs.evaluation.sweep_figures import excludes_zero, sweep_figures
+from steerlm_jobs.evaluation.sweeps import BOTH_SWEEPS
 
 _UNFINISHED_WARNING = 0.1
 """Above this fraction of cut answers, lengths and scores say more about the limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A model under evaluation."""
-
-    stage: str
-    untrained: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    """Levels with too few training examples, by attribute."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """All that was measured. `answers[model][setting][prompt]`, models as in `subjects`."""
-
-    schema: Schema
-    plan: SweepPlan
-    subjects: tuple[Subject, ...]
-    """The final model first."""
-    answers: tuple[tuple[tuple[MeasuredAnswer, ...], ...], ...]
-
-
 def evaluation(
-    measured: Measured, scorers: Sequence[Scorer], apm: Mapping[str, ApmFigures], seed: int
+    measured: Measured,
+    scorers: Sequence[Scorer],
+    apm: Mapping[str, ApmFigures],
+    seed: int,
+    second: Mapping[str, ApmFigures] | None = None,
 ) -> Evaluation:
-    """Return all sweeps, and the gate metrics of the final model.
+    """Return all sweeps, comparisons, and the gate metrics of the final model.
 
     Args:
         measured: The answers.
         scorers: Who measures.
         apm: The labelling APM's own validation figures.
         seed: Of the bootstrap resamples.
+        second: The second scorer's own validation figures, if there is one.
     """
-    sweeps = tuple(
-        _sweep(measured, place, scorer, seed)
+    reliability = {APM_NAME: apm, SECOND_NAME: second or {}}
+    seed = derived_seed(seed, "bootstrap")
+    made = [
+        (scorer, sweep_figures(measured, place, scorer, others, reliability, seed))
         for place in range(len(measured.subjects))
+        for others in BOTH_SWEEPS
         for scorer in scorers
-    )
-    final = measured.subjects[0].stage
-    of_final = list(zip(scorers, sweeps[: len(scorers)], strict=True))
-    metrics = _metrics(of_final, apm)
+        if measured.sweep(place, scorer.attribute, others)
+    ]
+    targets = measured.plan.targets
+    final = measured.subjects[0]
     return Evaluation(
         attributes=measured.schema.names,
-        final_model=final,
-        sweeps=sweeps,
+        final_model=final.stage,
+        sweeps=tuple(sweep for _scorer, sweep in made),
+        models=tuple(_model_row(measured, place) for place in range(len(measured.subjects))),
+        comparisons=tuple(
+            compared(measured, place, scorer, targets[scorer.attribute], reliability, seed)
+            for place in range(1, len(measured.subjects))
+            for scorer in scorers
+        ),
+        level_counts={name: dict(counts) for name, counts in final.level_counts.items()},
         apm=dict(apm),
-        metrics=metrics,
-        warnings=(*_unfinished(measured), *_unreliable(apm)),
+        second_scorer=dict(second or {}),
+        metrics=_metrics(_of_final(made, final.stage), apm),
+        warnings=(
+            *_unfinished(measured),
+            *_unreliable(apm, "the APM"),
+            *_unreliable(second or {}, "the second scorer"),
+        ),
     )
 
 
@@ -88,64 +84,16 @@ def _metric_string(metric: MetricValue) -> str:
     return f"{metric.value:.3f} [{metric.lower:.3f}, {metric.upper:.3f}]"
 
 
-def _sweep(measured: Measured, model: int, scorer: Scorer, seed: int) -> Sweep:
-    attribute = measured.schema.scale(scorer.attribute)
-    levels = range(attribute.min, attribute.max + 1)
-    answers = [
-        measured.answers[model][measured.plan.places[attribute.name, level]] for level in levels
-    ]
-    values = SweepValues(
-        np.array(levels, dtype=np.float64),
-        np.array([[_number(scorer.score(a)) for a in row] for row in answers]),
-    )
-    # The same resamples for all sweeps: then two models or scorers differ by what they measured
-    seed = derived_seed(seed, "bootstrap")
-    subject = measured.subjects[model]
-    return Sweep(
-        model=subject.stage,
-        attribute=attribute.name,
-        scorer=scorer.name,
-        is_independent=scorer.kind is not ScorerKind.APM,
-        spearman=spearman(values, seed),
-        slope=slope(values, seed),
-        levels=_level_rows(attribute, values, answers, subject, seed),
-    )
+def _of_final(made: Sequence[tuple[Scorer, Sweep]], final: str) -> Iterator[tuple[Scorer, Sweep]]:
+    """Yield the final model's sweeps at target with their scorers.
 
-
-def _level_rows(
-    attribute: Attribute,
-    values: SweepValues,
-    answers: Sequence[Sequence[MeasuredAnswer]],
-    subject: Subject,
-    seed: int,
-) -> tuple[LevelRow, ...]:
-    rows = []
-    for place, of_level in enumerate(answers):
-        level = attribute.min + place
-        mean = level_mean(values, place, seed)
-        if mean.value is None:  # nothing could be measured at this level
-            continue
-        rows.append(
-            LevelRow(
-                level=level,
-                mean=mean.value,
-                lower=mean.value if mean.lower is None else mean.lower,
-                upper=mean.value if mean.upper is None else mean.upper,
-                num_prompts=int(np.isfinite(values.measured[place]).sum()),
-                mean_words=_mean_words(of_level),
-                is_trained=level not in subject.untrained.get(attribute.name, ()),
-            )
-        )
-    return tuple(rows)
-
-
-def _mean_words(answers: Iterable[MeasuredAnswer]) -> float:
-    counts = [count_words(a.answer) for a in answers if a.answer is not None]
-    return round(float(np.mean(counts)), 6) if counts else 0.0
-
-
-def _number(score: float | None) -> float:
-    return float("nan") if score is None else float(score)
+    Those of the labelling APM are left out where there is a second scorer.
+    """
+    has_second = any(scorer.kind is ScorerKind.SECOND for scorer, _sweep in made)
+    for scorer, sweep in made:
+        is_shadowed = has_second and scorer.kind is ScorerKind.APM
+        if sweep.model == final and sweep.others == "Target" and not is_shadowed:
+            yield scorer, sweep
 
 
 def _metrics(
@@ -155,9 +103,11 @@ def _metrics(
     metrics: dict[str, MetricValue] = {}
     for scorer, sweep in sweeps:
         match scorer.kind:
-            case ScorerKind.APM:
-                metrics[f"steerability/{sweep.attribute}/spearman"] = sweep.spearman
-                metrics[f"steerability/{sweep.attribute}/slope"] = sweep.slope
+            case ScorerKind.APM | ScorerKind.SECOND:
+                is_known = sweep.is_measurable  # else a gate fails, as with NaN
+                name = f"steerability/{sweep.attribute}"
+                metrics[f"{name}/spearman"] = sweep.spearman if is_known else NOT_MEASURED
+                metrics[f"{name}/slope"] = sweep.slope if is_known else NOT_MEASURED
             case ScorerKind.RULE:
                 metrics[f"meter/{sweep.scorer}/spearman"] = sweep.spearman
             case ScorerKind.BUILT_IN:  # one per attribute under the same name: no gate's business
@@ -170,25 +120,38 @@ def _metrics(
     return metrics
 
 
+def _model_row(measured: Measured, place: int) -> ModelRow:
+    subject = measured.subjects[place]
+    distinct = {id(a): a for row in measured.answers[place] for a in row}.values()
+    said = [a for a in distinct if a.answer is not None]
+    return ModelRow(
+        name=subject.stage,
+        role=subject.role,
+        num_answers=len(said),
+        num_empty=sum(a.answer == "" for a in said),
+        num_unfinished=sum(not a.is_finished for a in said),
+        num_too_long=len(distinct) - len(said),
+    )
+
+
 def _unfinished(measured: Measured) -> Iterable[str]:
-    for subject, of_model in zip(measured.subjects, measured.answers, strict=True):
-        asked = [a for row in of_model for a in row if a.answer is not None]
-        num_cut = sum(not a.is_finished for a in asked)
-        if asked and num_cut > _UNFINISHED_WARNING * len(asked):
+    for place, subject in enumerate(measured.subjects):
+        row = _model_row(measured, place)
+        if row.num_answers and row.num_unfinished > _UNFINISHED_WARNING * row.num_answers:
             yield (
-                f"{subject.stage}: {num_cut} of {len(asked)} answers were cut by maxNewTokens;"
-                " lengths and scores are those of the cut text"
+                f"{subject.stage}: {row.num_unfinished} of {row.num_answers} answers were cut by"
+                " maxNewTokens; lengths and scores are those of the cut text"
             )
-        num_missing = sum(a.answer is None for row in of_model for a in row)
-        if num_missing:
-            yield f"{subject.stage}: {num_missing} prompts were too long to be asked"
+        if row.num_empty:
+            yield f"{subject.stage}: {row.num_empty} of {row.num_answers} answers are empty"
+        if row.num_too_long:
+            yield f"{subject.stage}: {row.num_too_long} prompts were too long to be asked"
 
 
-def _unreliable(apm: Mapping[str, ApmFigures]) -> Iterable[str]:
-    for name, figures in apm.items():
-        lower, upper = figures.pearson.lower, figures.pearson.upper
-        if lower is None or upper is None or lower <= 0 <= upper:
+def _unreliable(figures: Mapping[str, ApmFigures], who: str) -> Iterable[str]:
+    for name, of_name in figures.items():
+        if not excludes_zero(of_name.pearson):
             yield (
-                f"{name}: not measurable by the APM: on held-out labels its r is not"
+                f"{name}: not measurable by {who}: on held-out labels its r is not"
                 " distinguishable from 0; trust the meters"
             )

@@ -32,21 +32,67 @@ class SweepValues:
     measured: Floats
     """[L, P], one column per prompt; NaN where nothing was measured."""
 
+    @property
+    def num_prompts(self) -> int:
+        """P."""
+        return int(self.measured.shape[1])
+
+
+Statistic = Callable[[SweepValues, Floats], Floats]
+"""[R], a figure of a sweep under each row of prompt weights [R, P]; NaN where it has none."""
+
 
 def spearman(values: SweepValues, seed: int) -> MetricValue:
     """Return Spearman's rho over all pairs, ties at their mean rank."""
-    return _with_interval(_spearman, values, seed)
+    return _of_sweep(rho, values, seed)
 
 
 def slope(values: SweepValues, seed: int) -> MetricValue:
     """Return the least-squares slope: measured levels per requested level."""
-    return _with_interval(_slope, values, seed)
+    return _of_sweep(least_squares_slope, values, seed)
 
 
 def level_mean(values: SweepValues, level_index: int, seed: int) -> MetricValue:
     """Return the mean at one level."""
     one = SweepValues(values.levels[[level_index]], values.measured[[level_index]])
-    return _with_interval(_mean, one, seed)
+    return _of_sweep(weighted_mean, one, seed)
+
+
+def difference(
+    statistic: Statistic, values: SweepValues, others: SweepValues, seed: int
+) -> MetricValue:
+    """Return how far a figure of `values` is above that of `others`, measured on the same prompts.
+
+    Paired: each resample draws the same prompts for both.
+    """
+    return with_interval(
+        lambda weights_RP: statistic(values, weights_RP) - statistic(others, weights_RP),
+        values.num_prompts,
+        seed,
+    )
+
+
+def with_interval(
+    statistic: Callable[[Floats], Floats], num_prompts: int, seed: int
+) -> MetricValue:
+    """Return a figure on all prompts with its 95 % bootstrap interval.
+
+    Args:
+        statistic: From prompt weights [R, P] to a figure of each resample [R].
+        num_prompts: P.
+        seed: Of the resamples; equal seeds draw equal prompts.
+    """
+    if num_prompts == 0:
+        return MetricValue(value=None)
+    point = statistic(np.ones((1, num_prompts)))[0]
+    if not np.isfinite(point):
+        return MetricValue(value=None)
+    resampled = statistic(resample_weights(num_prompts, NUM_RESAMPLES, seed))
+    finite = resampled[np.isfinite(resampled)]
+    if len(finite) < _MIN_FINITE_FRACTION * NUM_RESAMPLES:
+        return MetricValue(value=_rounded(point))
+    lower, upper = np.quantile(finite, _TAILS)
+    return MetricValue(value=_rounded(point), lower=_rounded(lower), upper=_rounded(upper))
 
 
 @cache
@@ -59,29 +105,7 @@ def resample_weights(num_prompts: int, num_resamples: int, seed: int) -> Floats:
     return weights
 
 
-def _with_interval(
-    statistic: Callable[[SweepValues, Floats], Floats], values: SweepValues, seed: int
-) -> MetricValue:
-    num_prompts = values.measured.shape[1]
-    if num_prompts == 0:
-        return MetricValue(value=None)
-    point = statistic(values, np.ones((1, num_prompts)))[0]
-    if not np.isfinite(point):
-        return MetricValue(value=None)
-    resampled = statistic(values, resample_weights(num_prompts, NUM_RESAMPLES, seed))
-    finite = resampled[np.isfinite(resampled)]
-    if len(finite) < _MIN_FINITE_FRACTION * NUM_RESAMPLES:
-        return MetricValue(value=_rounded(point))
-    lower, upper = np.quantile(finite, _TAILS)
-    return MetricValue(value=_rounded(point), lower=_rounded(lower), upper=_rounded(upper))
-
-
-def _rounded(value: float) -> float:
-    """Return a millionth's precision: the rest depends on how many threads added up."""
-    return round(float(value), 6)
-
-
-def _spearman(values: SweepValues, weights: Floats) -> Floats:
+def rho(values: SweepValues, weights: Floats) -> Floats:
     """Return [R], the rho of each row of prompt weights [R, P]; NaN without any spread.
 
     The mean of mid-ranks of n pairs is (n + 1) / 2, ties or not: both ranks are centred by it.
@@ -92,15 +116,58 @@ def _spearman(values: SweepValues, weights: Floats) -> Floats:
     per_level = weights @ known.T.astype(np.float64)  # [R, L], pairs at each level
     per_value = weights @ _occurrences(codes, known, len(distinct))  # [R, K]
     centre = (per_level.sum(1, keepdims=True) + 1) / 2
-    level_ranks = _mid_ranks(per_level) - centre
-    value_ranks = _mid_ranks(per_value) - centre
+    level_ranks = mid_ranks(per_level) - centre
+    value_ranks = mid_ranks(per_value) - centre
     covariance = np.zeros(len(weights))
     for level, (row, row_known) in enumerate(zip(codes, known, strict=True)):
         of_level = (weights * row_known * value_ranks[:, row]).sum(1)
         covariance += level_ranks[:, level] * of_level
     level_variance = (per_level * level_ranks**2).sum(1)
     value_variance = (per_value * value_ranks**2).sum(1)
-    return _quotient(covariance, np.sqrt(level_variance * value_variance))
+    return quotient(covariance, np.sqrt(level_variance * value_variance))
+
+
+def mid_ranks(counts: Floats) -> Floats:
+    """Return the mean rank of each of several ordered values, given how often each occurs."""
+    mid: Floats = np.cumsum(counts, axis=1) - counts / 2 + 0.5
+    return mid
+
+
+def least_squares_slope(values: SweepValues, weights: Floats) -> Floats:
+    """Return [R], the slope of each row of prompt weights [R, P]."""
+    known = np.isfinite(values.measured)
+    levels = values.levels - values.levels.mean()  # centred: squares stay small
+    measured = np.where(known, values.measured, 0.0)
+    number = weights @ known.sum(0)
+    of_levels = weights @ (levels @ known)
+    of_squares = weights @ (levels**2 @ known)
+    covariance = weights @ (levels @ measured) - quotient(
+        of_levels * (weights @ measured.sum(0)), number
+    )
+    return quotient(covariance, of_squares - quotient(of_levels**2, number))
+
+
+def weighted_mean(values: SweepValues, weights: Floats) -> Floats:
+    """Return [R], the mean over all pairs of each row of prompt weights [R, P]."""
+    known = np.isfinite(values.measured)
+    total = weights @ np.where(known, values.measured, 0.0).sum(0)
+    return quotient(total, weights @ known.sum(0))
+
+
+def quotient(numerator: Floats, denominator: Floats) -> Floats:
+    """Divide; NaN where the denominator is (nearly) zero."""
+    is_spread = denominator > 1e-12
+    result: Floats = np.where(is_spread, numerator / np.where(is_spread, denominator, 1.0), np.nan)
+    return result
+
+
+def _of_sweep(statistic: Statistic, values: SweepValues, seed: int) -> MetricValue:
+    return with_interval(lambda weights_RP: statistic(values, weights_RP), values.num_prompts, seed)
+
+
+def _rounded(value: float) -> float:
+    """Return a millionth's precision: the rest depends on how many threads added up."""
+    return round(float(value), 6)
 
 
 def _occurrences(codes: NDArray[np.intp], known: NDArray[np.bool_], num_codes: int) -> Floats:
@@ -109,35 +176,3 @@ def _occurrences(codes: NDArray[np.intp], known: NDArray[np.bool_], num_codes: i
     prompts = np.broadcast_to(np.arange(codes.shape[1]), codes.shape)
     np.add.at(found, (prompts[known], codes[known]), 1.0)
     return found
-
-
-def _mid_ranks(counts: Floats) -> Floats:
-    """Return the mean rank of each of several ordered values, given how often each occurs."""
-    mid: Floats = np.cumsum(counts, axis=1) - counts / 2 + 0.5
-    return mid
-
-
-def _slope(values: SweepValues, weights: Floats) -> Floats:
-    known = np.isfinite(values.measured)
-    levels = values.levels - values.levels.mean()  # centred: squares stay small
-    measured = np.where(known, values.measured, 0.0)
-    number = weights @ known.sum(0)
-    of_levels = weights @ (levels @ known)
-    of_squares = weights @ (levels**2 @ known)
-    covariance = weights @ (levels @ measured) - _quotient(
-        of_levels * (weights @ measured.sum(0)), number
-    )
-    return _quotient(covariance, of_squares - _quotient(of_levels**2, number))
-
-
-def _mean(values: SweepValues, weights: Floats) -> Floats:
-    known = np.isfinite(values.measured)
-    total = weights @ np.where(known, values.measured, 0.0).sum(0)
-    return _quotient(total, weights @ known.sum(0))
-
-
-def _quotient(numerator: Floats, denominator: Floats) -> Floats:
-    """Divide; NaN where the denominator is (nearly) zero."""
-    is_spread = denominator > 1e-12
-    result: Floats = np.where(is_spread, numerator / np.where(is_spread, denominator, 1.0), np.nan)
-    return result

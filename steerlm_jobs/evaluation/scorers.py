@@ -1,4 +1,4 @@
-"""Who measures an answer: the labelling APM, the run's own meters, the built-in text meters."""
+"""Who measures an answer: both APMs, the run's own meters, the built-in text meters."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -13,12 +13,16 @@ from steerlm_jobs.data.meters import METERS, rule_level
 from steerlm_jobs.evaluation.answers import MeasuredAnswer
 
 APM_NAME: Final = "apm"
+SECOND_NAME: Final = "other-half"
+"""The APM of stage train-judge."""
 
 
 class ScorerKind(StrEnum):
     """Who measures; only the APM made the training labels, all others are independent."""
 
     APM = "Apm"
+    SECOND = "Second"
+    """The APM that learnt from the other half of the labels."""
     RULE = "Rule"
     """A meter of the run's own, made for one attribute."""
     BUILT_IN = "BuiltIn"
@@ -36,13 +40,16 @@ class Scorer:
     """None where it cannot say."""
 
 
-def all_scorers(schema: Schema, rules: Iterable[MeterRule]) -> tuple[Scorer, ...]:
-    """Return every scorer of every attribute: APM, then rules, then built-in meters.
+def all_scorers(
+    schema: Schema, rules: Iterable[MeterRule], *, has_second: bool = False
+) -> tuple[Scorer, ...]:
+    """Return every scorer of every attribute: APMs, then rules, then built-in meters.
 
     Raises:
         BadConfigError: A rule's pattern is no regular expression.
     """
     scorers = [_apm(name) for name in schema.names]
+    scorers += [_second(name) for name in schema.names if has_second]
     scorers += [_rule(rule, schema) for rule in rules if rule.attribute in schema.names]
     scorers += [_built_in(meter, name) for name in schema.names for meter in Meter]
     return tuple(scorers)
@@ -50,6 +57,12 @@ def all_scorers(schema: Schema, rules: Iterable[MeterRule]) -> tuple[Scorer, ...
 
 def _apm(attribute: str) -> Scorer:
     return Scorer(APM_NAME, attribute, ScorerKind.APM, lambda a: a.scores.get(attribute))
+
+
+def _second(attribute: str) -> Scorer:
+    return Scorer(
+        SECOND_NAME, attribute, ScorerKind.SECOND, lambda a: a.second_scores.get(attribute)
+    )
 
 
 def _rule(rule: MeterRule, schema: Schema) -> Scorer:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.errors import BadConfigError
 from steerlm_jobs.data.conversations import Conversation
-from steerlm_jobs.data.tokens import ChatTokenizer
+from steerlm_jobs.data.tokens import ChatTokenizer, Encoded
 from steerlm_jobs.generate.generator import Generator, Sampling
 from steerlm_jobs.generate.transformers_loop import TransformersGenerator
 from steerlm_jobs.models.loading import best_device, load_causal_lm, max_position
@@ -35,11 +36,46 @@ class Request:
     seed: int = 0
 
 
+class PromptForm(Protocol):
+    """How a request becomes text, and text an answer."""
+
+    def encode(self, request: Request, max_length_tokens: int) -> Encoded | None:
+        """Return the prompt cut from the left to a length; None: no cut does."""
+        ...
+
+    def own_words(self, text: str) -> str:
+        """Return the part of what was generated that is the answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLine:
+    """The template: a line of labels before the answer."""
+
+    tokenizer: ChatTokenizer
+    schema: Schema
+
+    def encode(self, request: Request, max_length_tokens: int) -> Encoded | None:
+        """Return the prompt form of the template."""
+        return self.tokenizer.encode_prompt(
+            request.prompt, request.labels, self.schema, max_length_tokens
+        )
+
+    def own_words(self, text: str) -> str:
+        """Return all of it: the stop marker has ended it."""
+        return text
+
+
 class SteeredModel:
     """An ACSFT model with its tokenizer and attributes."""
 
     def __init__(
-        self, generator: Generator, tokenizer: ChatTokenizer, schema: Schema, longest: int
+        self,
+        generator: Generator,
+        tokenizer: ChatTokenizer,
+        schema: Schema,
+        longest: int,
+        form: PromptForm | None = None,
     ) -> None:
         """Combine the parts.
 
@@ -48,7 +84,9 @@ class SteeredModel:
             tokenizer: The model's.
             schema: The model's attributes, in the order of its label text.
             longest: Tokens of the longest sequence that the model was made for.
+            form: How it is asked; None: by the template.
         """
+        self._form = form or LabelLine(tokenizer, schema)
         self._generator = generator
         self._tokenizer = tokenizer
         self.schema = schema
@@ -61,12 +99,22 @@ class SteeredModel:
         Raises:
             BadConfigError: It is no model of ours.
         """
-        schema = read_schema(folder)
+        return cls.load_as(None, folder, read_schema(folder), on_token)
+
+    @classmethod
+    def load_as(
+        cls,
+        form: PromptForm | None,
+        folder: Path,
+        schema: Schema,
+        on_token: Callable[[], None] = lambda: None,
+    ) -> "SteeredModel":
+        """Load a marked model to be asked in a form of its own; None: the template's."""
         tokenizer = ChatTokenizer.from_folder(folder)
         model = load_causal_lm(folder)
         model.to(best_device())  # type: ignore[arg-type]  # Transformers wraps torch's overloads
         generator = TransformersGenerator(model, tokenizer, on_token)
-        return cls(generator, tokenizer, schema, max_position(folder) or 1 << 30)
+        return cls(generator, tokenizer, schema, max_position(folder) or 1 << 30, form)
 
     def answers(
         self, requests: Sequence[Request], sampling: Sampling, max_length_tokens: int
@@ -89,9 +137,7 @@ class SteeredModel:
                 f" {limit} tokens; lower it below the model's and the training's length"
             )
             raise BadConfigError(msg)
-        encoded = [
-            self._tokenizer.encode_prompt(r.prompt, r.labels, self.schema, room) for r in requests
-        ]
+        encoded = [self._form.encode(request, room) for request in requests]
         fitting = [i for i, e in enumerate(encoded) if e is not None]
         generated = self._generator.generate(
             [e.ids for e in encoded if e is not None],
@@ -100,5 +146,7 @@ class SteeredModel:
         )
         answers: list[Answer | None] = [None] * len(requests)
         for i, found in zip(fitting, generated, strict=True):
-            answers[i] = Answer(self._tokenizer.decode(found.ids).strip(), found.is_finished)
+            text = self._tokenizer.decode(found.ids)
+            own = self._form.own_words(text)
+            answers[i] = Answer(own.strip(), found.is_finished or len(own) < len(text))
         return answers

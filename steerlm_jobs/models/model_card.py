@@ -12,6 +12,11 @@ from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.data.dataset_card import licence_lines
 from steerlm_jobs.models.licence import CARD_FILE, front_matter, licence_matter, licence_of
 
+_PLAIN: Final = "plain"
+"""A model without attributes: trained on the same answers, without their labels."""
+_ATTRIBUTES_LINE: Final = (
+    '    attributes={{"{name}": {level}}},  # what is not named here is at its target\n'
+)
 _USE: Final = {
     "acsft": """```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -76,6 +81,7 @@ _TITLES: Final = {
     "acsft": "A language model that answers as attribute labels ask",
     "apm": "An attribute prediction model: scores of answers",
     "generativeApm": "An attribute prediction model that writes the labels of answers",
+    _PLAIN: "A language model that knows no labels: a baseline to compare with",
 }
 _LIMITS: Final = (
     "What it says may be wrong or harmful, and more so where its labels ask for that. Labels that "
@@ -107,11 +113,10 @@ def write_model_card(folder: Path, kind: str, facts: CardFacts, *, base: Path) -
         facts: What to say.
         base: Folder of the model that training started from: its licence holds on.
     """
-    first = facts.schema.attributes[0]
     rows = [f"| {a.name} | {a.min} to {a.max} |" for a in facts.schema.attributes]
     lines = [
         *front_matter(licence_matter(base), "library_name: transformers"),
-        f"# {_TITLES[kind]}",
+        f"# {_TITLES[kind if facts.schema.attributes else _PLAIN]}",
         "",
         "Made by SteerLM (arXiv:2310.05344). `steerlm.json` has template, attributes and lineage.",
         "",
@@ -123,7 +128,7 @@ def write_model_card(folder: Path, kind: str, facts: CardFacts, *, base: Path) -
         "",
         "## Use",
         "",
-        _USE[kind].format(name=first.name, level=first.max),
+        _use(kind, facts.schema),
         "",
         "## Training data",
         "",
@@ -159,3 +164,10 @@ def write_base_card(folder: Path, *, base: Path) -> None:
 
 def _write(folder: Path, lines: Sequence[str]) -> None:
     (folder / CARD_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _use(kind: str, schema: Schema) -> str:
+    if not schema.attributes:
+        return _USE[kind].replace(_ATTRIBUTES_LINE, "").format()
+    first = schema.attributes[0]
+    return _USE[kind].format(name=first.name, level=first.max)

@@ -1,66 +1,40 @@
 """evaluate: does the model steer? Each attribute is asked for at each level, and measured.
 
-The final model and the one before it answer the same prompts greedily; the labelling APM and
+The final model, the one before it and the baselines answer the same prompts greedily; APMs and
 meters score the answers. Gates are decided here; a failed one does not fail the stage.
 """
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
 
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.config import StageConfig
-from steerlm_jobs.contract.errors import BadInputError, ExitCode
-from steerlm_jobs.contract.evaluation import ApmFigures
-from steerlm_jobs.contract.gates import decide_gates
-from steerlm_jobs.contract.kinds import StageKind
+from steerlm_jobs.contract.errors import BadInputError
+from steerlm_jobs.contract.evaluation import ModelRole
+from steerlm_jobs.contract.kinds import (
+    BASELINE_STAGES,
+    TRAIN_JUDGE,
+    TRAIN_PERMUTED,
+    TRAIN_PLAIN,
+    StageKind,
+)
 from steerlm_jobs.contract.recipes import EvaluateRecipe
 from steerlm_jobs.contract.report import Report
-from steerlm_jobs.data.conversations import Conversation, Role, Turn
+from steerlm_jobs.data.conversations import Conversation
+from steerlm_jobs.evaluation.answering import answered
 from steerlm_jobs.evaluation.answers import MeasuredAnswer
 from steerlm_jobs.evaluation.checks import check_names
-from steerlm_jobs.evaluation.figures import Measured, Subject, evaluation, metric_strings
-from steerlm_jobs.evaluation.page.facts import PageFacts
-from steerlm_jobs.evaluation.page.made import how_it_was_made
-from steerlm_jobs.evaluation.page.render import report_page
-from steerlm_jobs.evaluation.prompts import chunk_rows, evaluation_prompts
-from steerlm_jobs.evaluation.scorers import Scorer, all_scorers
-from steerlm_jobs.evaluation.sweeps import SweepPlan, sweep_plan
-from steerlm_jobs.generate.generator import Sampling
-from steerlm_jobs.generate.steered import Answer, Request, SteeredModel
-from steerlm_jobs.models.scorer import load_scorer
-from steerlm_jobs.models.steerlm_json import read_schema, read_steerlm_json
+from steerlm_jobs.evaluation.combinations import counted_combinations
+from steerlm_jobs.evaluation.prompts import evaluation_prompts
+from steerlm_jobs.evaluation.scorers import APM_NAME, SECOND_NAME, all_scorers
+from steerlm_jobs.evaluation.scoring import scored
+from steerlm_jobs.evaluation.sealing import sealed
+from steerlm_jobs.evaluation.sweeps import sweep_plan
+from steerlm_jobs.evaluation.work import BASE_IN_WORDS, AskedModel, Work
+from steerlm_jobs.models.steerlm_json import read_schema
 from steerlm_jobs.process.context import StageContext
-from steerlm_jobs.store.artifacts import ArtifactReader, ArtifactWriter
-from steerlm_jobs.store.chunks import ChunkStore, chunk_ranges
-from steerlm_jobs.store.jsonl import write_jsonl
-
-CHUNK_TARGET_ROWS: Final = 256
-"""Answers made at once, and lost at most by a kill."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """All answers to make. A row is (model, setting, prompt); prompts change fastest."""
-
-    models: tuple[ArtifactReader, ...]
-    """The final model first, then the one before it if there is one."""
-    stages: tuple[str, ...]
-    schema: Schema
-    plan: SweepPlan
-    prompts: tuple[Conversation, ...]
-
-    @property
-    def chunk_rows(self) -> int:
-        return chunk_rows(len(self.prompts), CHUNK_TARGET_ROWS)
-
-    @property
-    def rows(self) -> list[tuple[int, int, int]]:
-        settings, prompts = range(len(self.plan.settings)), range(len(self.prompts))
-        return list(product(range(len(self.models)), settings, prompts))
+from steerlm_jobs.store.artifacts import ArtifactReader
 
 
 def run(context: StageContext) -> Report:
@@ -73,17 +47,44 @@ def run(context: StageContext) -> Report:
     """
     recipe = _recipe(context.config)
     check_names(recipe, context.config.execution.gates)
-    schema = read_schema(_reader(context, StageKind.TRAIN_APM).folder())
-    scorers = all_scorers(schema, recipe.meters)
+    apm, second = _apms(context, recipe)
+    schema = read_schema(apm)
+    scorers = all_scorers(schema, recipe.meters, has_second=second is not None)
     work = _work(context, recipe, schema)
-    chunks = ChunkStore(context.config)
-    _write_missing(context, recipe, work, chunks)
-    return _sealed(context, recipe, work, scorers, chunks)
+    answers = _scored_answers(context, recipe, work, apm, second)
+    return sealed(context, recipe, work, scorers, answers, apm, second)
 
 
-def _work(context: StageContext, recipe: EvaluateRecipe, schema: Schema) -> _Work:
-    sources = tuple(reversed(context.config.inputs_of(StageKind.TRAIN_ACSFT)[-2:]))
-    reader = _reader(context, StageKind.PREPARE)
+def _scored_answers(
+    context: StageContext, recipe: EvaluateRecipe, work: Work, apm: Path, second: Path | None
+) -> list[MeasuredAnswer]:
+    num_rounds = 2 if second is None else 3  # answering, and scoring by each APM
+    total = num_rounds * len(work.rows)
+    context.progress.update(total=total, unit="answers", activity="answering")
+    answers = answered(context, recipe, work)
+    context.progress.update(done=len(work.rows), activity="scoring")
+    scores = scored(context, recipe, work, answers, APM_NAME, apm)
+    answers = [replace(a, scores=s) for a, s in zip(answers, scores, strict=True)]
+    if second is not None:
+        context.progress.update(done=2 * len(work.rows), activity="scoring again")
+        scores = scored(context, recipe, work, answers, SECOND_NAME, second)
+        answers = [replace(a, second_scores=s) for a, s in zip(answers, scores, strict=True)]
+    context.progress.update(done=total)
+    return answers
+
+
+def _apms(context: StageContext, recipe: EvaluateRecipe) -> tuple[Path, Path | None]:
+    """Return the folders of the labelling APM and of the second scorer, if there is one."""
+    labelling, *_ = context.config.inputs_of(StageKind.TRAIN_APM)
+    apm = ArtifactReader.open(labelling, context.scratch).folder()
+    if recipe.second_scorer == "None":
+        return apm, None
+    return apm, _stage_reader(context, TRAIN_JUDGE).folder()
+
+
+def _work(context: StageContext, recipe: EvaluateRecipe, schema: Schema) -> Work:
+    (prepared,) = context.config.inputs_of(StageKind.PREPARE)
+    reader = ArtifactReader.open(prepared, context.scratch)
     candidates = map(Conversation.from_json, reader.rows("evaluation_prompts."))
     prompts = evaluation_prompts(candidates, recipe.prompts_per_level, recipe.seed)
     if not prompts:
@@ -93,177 +94,46 @@ def _work(context: StageContext, recipe: EvaluateRecipe, schema: Schema) -> _Wor
             f"only {len(prompts)} evaluation prompts, not the {recipe.prompts_per_level} of"
             " promptsPerLevel: intervals are wider"
         )
-    return _Work(
-        models=tuple(ArtifactReader.open(source, context.scratch) for source in sources),
-        stages=tuple(source.stage for source in sources),
+    (annotated,) = context.config.inputs_of(StageKind.ANNOTATE)
+    originals = ArtifactReader.open(annotated, context.scratch).rows("chunks/")
+    seen = counted_combinations(map(Conversation.from_json, originals), schema)
+    return Work(
+        models=(*_trained_models(context), *_baselines(context, recipe, reader)),
         schema=schema,
-        plan=sweep_plan(schema, recipe.targets),
+        plan=sweep_plan(schema, recipe.targets, seen),
         prompts=tuple(prompts),
     )
 
 
-def _write_missing(
-    context: StageContext, recipe: EvaluateRecipe, work: _Work, chunks: ChunkStore
-) -> None:
-    """Answer and score the chunks that are not there yet."""
-    rows = work.rows
-    missing = chunks.missing(len(rows), work.chunk_rows)
-    if not missing:
-        return
-    num_chunks = len(chunk_ranges(len(rows), work.chunk_rows)) - len(missing)
-    context.progress.update(total=len(rows), unit="answers", activity="answering")
-    judge = _Judge(context, recipe)
-    models = _Models(context, work)
-    for numbers in missing:
-        context.stop.raise_if_set()
-        asked = rows[numbers.start : numbers.stop]
-        chunks.write(numbers, (a.to_json() for a in _measured(recipe, work, models, judge, asked)))
-        num_chunks += 1
-        done = min(num_chunks * work.chunk_rows, len(rows))
-        context.progress.update(done=done, checkpoint_step=num_chunks)
+def _trained_models(context: StageContext) -> Iterator[AskedModel]:
+    """Yield the final model, then the one before it if there was an iteration."""
+    sources = context.config.inputs_of(StageKind.TRAIN_ACSFT)
+    models = [source for source in sources if source.stage not in BASELINE_STAGES]
+    roles = (ModelRole.FINAL, ModelRole.PREVIOUS)
+    for source, role in zip(reversed(models), roles, strict=False):
+        yield AskedModel(source.stage, role, ArtifactReader.open(source, context.scratch))
 
 
-class _Models:
-    """Holds one model at a time."""
-
-    def __init__(self, context: StageContext, work: _Work) -> None:
-        self._tick, self._work = context.tick, work
-        self._place = -1
-        self._model: SteeredModel | None = None
-
-    def __getitem__(self, place: int) -> SteeredModel:
-        if self._model is None or self._place != place:
-            self._model = None  # frees its memory before the next one is loaded
-            folder = self._work.models[place].folder()
-            self._model = SteeredModel.load(folder, self._tick)
-            self._place = place
-        return self._model
+def _baselines(
+    context: StageContext, recipe: EvaluateRecipe, prepared: ArtifactReader
+) -> Iterator[AskedModel]:
+    """Yield the baselines in the order of `ModelRole`, whatever that of the spec."""
+    if "PlainSft" in recipe.baselines:
+        reader = _stage_reader(context, TRAIN_PLAIN)
+        yield AskedModel(TRAIN_PLAIN, ModelRole.PLAIN_SFT, reader)
+    if "PermutedLabels" in recipe.baselines:
+        reader = _stage_reader(context, TRAIN_PERMUTED)
+        yield AskedModel(TRAIN_PERMUTED, ModelRole.PERMUTED_LABELS, reader)
+    if "BaseInWords" in recipe.baselines:
+        yield AskedModel(BASE_IN_WORDS, ModelRole.BASE_IN_WORDS, prepared)
 
 
-class _Judge:
-    """The labelling APM: shown always, trusted never alone."""
-
-    def __init__(self, context: StageContext, recipe: EvaluateRecipe) -> None:
-        self._scorer = load_scorer(_reader(context, StageKind.TRAIN_APM).folder())
-        self._max_length, self._tick = recipe.max_length_tokens, context.tick
-
-    def scores(self, answered: Sequence[Conversation]) -> list[dict[str, float]]:
-        """Return the scores of each conversation's last turn; empty where it is too long."""
-        found = self._scorer.score(answered, self._max_length, self._tick)
-        last = (of_turns[-1] or {} for of_turns in found)
-        return [{name: round(score, 6) for name, score in scores.items()} for scores in last]
-
-
-def _measured(
-    recipe: EvaluateRecipe,
-    work: _Work,
-    models: _Models,
-    judge: _Judge,
-    asked: Sequence[tuple[int, int, int]],
-) -> list[MeasuredAnswer]:
-    """Return the answers of one chunk, scored."""
-    answers: list[Answer | None] = []
-    for place in sorted({model for model, _, _ in asked}):  # rows are sorted by model
-        requests = [
-            Request(work.prompts[prompt], work.plan.settings[setting])
-            for model, setting, prompt in asked
-            if model == place
-        ]
-        sampling = Sampling(recipe.max_new_tokens, is_greedy=True)
-        answers += models[place].answers(requests, sampling, recipe.max_length_tokens)
-    said = [
-        replace(prompt, turns=(*prompt.turns, Turn(Role.ASSISTANT, answer.text)))
-        for prompt, answer in zip((work.prompts[p] for _, _, p in asked), answers, strict=True)
-        if answer is not None
-    ]
-    scores = iter(judge.scores(said))
-    return [
-        _measured_answer(work, row, answer, {} if answer is None else next(scores))
-        for row, answer in zip(asked, answers, strict=True)
-    ]
-
-
-def _measured_answer(
-    work: _Work, row: tuple[int, int, int], answer: Answer | None, scores: dict[str, float]
-) -> MeasuredAnswer:
-    model, setting, prompt = row
-    return MeasuredAnswer(
-        model=work.stages[model],
-        labels=work.plan.settings[setting],
-        prompt_id=work.prompts[prompt].id,
-        prompt=work.prompts[prompt].turns[-1].text,
-        answer=None if answer is None else answer.text,
-        is_finished=answer is not None and answer.is_finished,
-        scores=scores,
-    )
-
-
-def _sealed(
-    context: StageContext,
-    recipe: EvaluateRecipe,
-    work: _Work,
-    scorers: Sequence[Scorer],
-    chunks: ChunkStore,
-) -> Report:
-    total = len(work.rows)
-    context.progress.update(done=total, total=total, unit="answers", activity="intervals")
-    answers = [MeasuredAnswer.from_json(row) for row in chunks.rows()]
-    measured = _arranged(work, answers)
-    apm = _training(_reader(context, StageKind.TRAIN_APM).folder())
-    figures = {n: ApmFigures.model_validate(f) for n, f in apm.get("figures", {}).items()}
-    found = evaluation(measured, scorers, figures, recipe.seed)
-    for warning in found.warnings:
-        context.notes.add(warning)
-    gates = decide_gates(context.config.execution.gates, found.metrics)
-    writer = ArtifactWriter(context.config, context.scratch)
-    text = found.model_dump_json(by_alias=True, indent=1)
-    (writer.content / "metrics.json").write_text(f"{text}\n", encoding="utf-8")
-    write_jsonl(writer.content / "samples.jsonl", (a.to_json() for a in answers))
-    facts = PageFacts(
-        evaluation=found,
-        schema=work.schema,
-        targets=recipe.targets,
-        scorers=tuple(scorers),
-        answers=answers,
-        gates=gates,
-        made=how_it_was_made(
-            context.config.inputs,
-            work.stages[0],
-            context.config.execution.prefix,
-            context.scratch,
-        ),
-    )
-    (writer.telemetry / "report.html").write_text(report_page(facts), encoding="utf-8")
-    return Report(
-        exit_code=ExitCode.OK,
-        fingerprint=context.config.fingerprint,
-        digest=writer.commit().digest,
-        gates=gates,
-        metrics=metric_strings(found),
-    )
-
-
-def _arranged(work: _Work, answers: Sequence[MeasuredAnswer]) -> Measured:
-    rows = iter(answers)
-    arranged = tuple(
-        tuple(tuple(next(rows) for _ in work.prompts) for _ in work.plan.settings)
-        for _ in work.models
-    )
-    subjects = tuple(
-        Subject(stage, read_steerlm_json(model.folder()).get("untrainedLevels", {}))
-        for stage, model in zip(work.stages, work.models, strict=True)
-    )
-    return Measured(work.schema, work.plan, subjects, arranged)
-
-
-def _training(folder: Path) -> dict[str, Any]:
-    """Return a model's training history; it is shown, and nothing depends on it."""
-    file = folder / "training.json"
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
-
-
-def _reader(context: StageContext, kind: StageKind) -> ArtifactReader:
-    return ArtifactReader.open(context.config.inputs_of(kind)[0], context.scratch)
+def _stage_reader(context: StageContext, stage: str) -> ArtifactReader:
+    source = context.config.input_of(stage)
+    if source is None:
+        msg = f"the recipe needs stage {stage}, which is none of the inputs"
+        raise ValueError(msg)
+    return ArtifactReader.open(source, context.scratch)
 
 
 def _recipe(config: StageConfig) -> EvaluateRecipe:

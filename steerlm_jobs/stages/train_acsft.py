@@ -53,6 +53,7 @@ from steerlm_jobs.train.acsft_data import (
 from steerlm_jobs.train.engine import Engine, ParameterGroup
 from steerlm_jobs.train.engine_choice import chosen_engine
 from steerlm_jobs.train.objectives import AcsftExample, AcsftObjective
+from steerlm_jobs.train.permuted_labels import label_rows, with_permuted_labels
 from steerlm_jobs.train.session import (
     Data,
     Trained,
@@ -158,6 +159,8 @@ def _inputs(context: StageContext, recipe: TrainAcsftRecipe) -> _Inputs:
     (prepared,) = context.config.inputs_of(StageKind.PREPARE)
     prepared_reader = ArtifactReader.open(prepared, context.scratch)
     schema = load_schema_file(prepared_reader.file("schema.json"))
+    if recipe.labels == "None":
+        schema = Schema(())  # answers without a label line: plain supervised fine-tuning
     previous = context.config.inputs_of(StageKind.TRAIN_ACSFT)
     if recipe.init_from == "Previous" and previous:
         start = ArtifactReader.open(previous[-1], context.scratch).folder()
@@ -184,10 +187,11 @@ def _rows(
     """Return the rows to learn from, and those to validate on: always annotated originals."""
     annotated, *sampled = context.config.inputs_of(StageKind.ANNOTATE)
     training_rows, validation_rows = AcsftRows(), AcsftRows()
-    reader.add(validation_rows, _conversations(context, annotated, "validation"))
     if not recipe.iteration:
-        reader.add(training_rows, _conversations(context, annotated, "train"))
+        for rows, split in ((training_rows, "train"), (validation_rows, "validation")):
+            reader.add(rows, _originals(context, recipe, reader.schema, annotated, split))
         return training_rows, validation_rows
+    reader.add(validation_rows, _conversations(context, annotated, "validation"))
     for source in sampled[-1:]:
         samples = (c for c in _conversations(context, source, "train") if c.kept)
         reader.add(training_rows, samples, SAMPLES)
@@ -220,6 +224,21 @@ def _add_originals(
             f"originals are {reached:.2f} of the mixture, not {recipe.original_fraction:.2f}: "
             f"there are only {num_available}"
         )
+
+
+def _originals(
+    context: StageContext,
+    recipe: TrainAcsftRecipe,
+    schema: Schema,
+    annotated: StageInput,
+    split: str,
+) -> Iterator[Conversation]:
+    """Yield annotated conversations; those of the permuted baseline with labels of others."""
+    conversations = _conversations(context, annotated, split)
+    if recipe.labels != "Permuted":
+        return conversations
+    rows = label_rows(_conversations(context, annotated, split), schema)
+    return with_permuted_labels(conversations, rows, schema, recipe.seed)
 
 
 def _conversations(context: StageContext, source: StageInput, split: str) -> Iterator[Conversation]:

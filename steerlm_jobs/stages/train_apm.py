@@ -33,6 +33,7 @@ from steerlm_jobs.train.apm_figures import attribute_figures
 from steerlm_jobs.train.apm_form import ApmForm, ApmStart, LiveApm
 from steerlm_jobs.train.engine_choice import chosen_engine
 from steerlm_jobs.train.generative_form import GENERATIVE_FORM
+from steerlm_jobs.train.label_halves import chosen_half, half_notes
 from steerlm_jobs.train.regression_form import REGRESSION_FORM
 from steerlm_jobs.train.session import (
     Data,
@@ -139,9 +140,14 @@ def _inputs(context: StageContext, recipe: TrainApmRecipe, form: ApmForm[L]) -> 
     tokenizer = ChatTokenizer.from_folder(base)
     schema = load_schema_file(reader.file("schema.json"))
     longest = recipe.training.max_length_tokens
+    if recipe.label_groups is not None:
+        found = half_notes(_conversations(reader, "train"), schema, recipe.label_groups)
+        for note in found:
+            context.notes.add(note)
+    to_learn_from = chosen_half(_conversations(reader, "train"), recipe.label_groups)
     training_rows, validation_rows = (
-        form.rows(_conversations(reader, split), tokenizer, schema, longest)
-        for split in ("train", "validation")
+        form.rows(conversations, tokenizer, schema, longest)
+        for conversations in (to_learn_from, _conversations(reader, "validation"))
     )
     if training_rows.dropped["tooLong"]:
         context.notes.add(

@@ -33,10 +33,16 @@ def chunk_ranges(num_rows: int, chunk_rows: int) -> tuple[range, ...]:
 class ChunkStore:
     """The chunks of this stage's artifact, as far as they were made from these inputs."""
 
-    def __init__(self, config: StageConfig) -> None:
+    def __init__(self, config: StageConfig, part: str = "") -> None:
+        """Find the chunks.
+
+        Args:
+            config: Names the artifact, its inputs and the shard.
+            part: What the chunks hold, where a stage makes several tables of the same rows.
+        """
         uri = artifact_uri(config.execution.prefix, config.kind, config.fingerprint)
         self._store = open_store(uri)
-        self._folder = f"{FOLDER}{config.inputs_key}/"
+        self._folder = f"{FOLDER}{config.inputs_key}/" + (f"{part}/" if part else "")
         self._shard, self._num_shards = config.execution.shard, config.execution.num_shards
 
     def missing(self, num_rows: int, chunk_rows: int) -> tuple[range, ...]:

@@ -44,12 +44,13 @@ def others(value: Any) -> list[Any]:
     if isinstance(value, int | float):
         return [value + 1, value / 2]
     if value is None:
-        objects = {"endpointUrl": "http://judge", "model": "j"}
-        return [1, 0.5, "x", "Words", ["x"], [{"fromName": "x", "to": "y"}], objects]
+        rows: list[Any] = [[{"fromName": "x", "to": "y"}], {"parity": "Odd", "seed": 1}]
+        judge = {"endpointUrl": "http://judge", "model": "j"}
+        return [1, 0.5, "x", "Words", ["x"], *rows, judge]
     words = ("Lora", "Constant", "Fp32", "Disabled", "Quality", "Chosen", "Both", "Quantile")
     more = ("FillMissing", "Predicted", "MatchHistogram", "Base", "Prompts", "Questions")
-    words = (*words, *more, f"{value}x")
-    return [word for word in words if word != value]
+    latest = ("Permuted", "OtherHalf", f"{value}x")
+    return [word for word in (*words, *more, *latest) if word != value]
 
 
 def changed(recipe: Recipe, path: tuple[Any, ...]) -> Recipe | None:

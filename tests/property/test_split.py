@@ -6,7 +6,7 @@ from steerlm_jobs.contract.recipes import PrepareRecipe, Source
 from steerlm_jobs.data.conversations import Role
 from steerlm_jobs.data.corpus import file_name, write_corpus
 from steerlm_jobs.data.readers.raw import RawTurn
-from steerlm_jobs.data.split import TRAIN, VALIDATION, group_of, split_of
+from steerlm_jobs.data.split import TRAIN, VALIDATION, group_of, half_of, split_of
 from steerlm_jobs.process.progress import ProgressWriter
 from steerlm_jobs.process.stop import StopFlag
 from steerlm_jobs.store.jsonl import read_jsonl
@@ -21,6 +21,20 @@ def test_adding_data_moves_nothing(before, added, seed, fraction):
     alone = {group: split_of(group, seed, fraction) for group in before}
     together = {group: split_of(group, seed, fraction) for group in [*added, *before]}
     assert alone.items() <= together.items()
+
+
+@given(groups, st.integers(0, 2**31))
+def test_halves_of_the_labels_depend_on_seed_and_group_alone(names, seed):
+    whole = {group: half_of(group, seed) for group in names}
+    assert whole == {group: half_of(group, seed) for group in reversed(names)}
+    assert set(whole.values()) <= {"Even", "Odd"}
+
+
+def test_halves_are_halves_and_not_those_of_another_seed():
+    groups = [f"g{i}" for i in range(2000)]
+    odd = {seed: {g for g in groups if half_of(g, seed) == "Odd"} for seed in (1, 2)}
+    assert 900 < len(odd[1]) < 1100
+    assert 400 < len(odd[1] & odd[2]) < 600
 
 
 @given(words, words, st.text(), st.text())

@@ -9,7 +9,7 @@ PREFIX = "memory://runs/a"
 
 
 def a_run(iterations: int = 1, **spec: Any) -> SteerLMRun:
-    """Return a run of 5 + 3 x iterations stages."""
+    """Return a run of 6 + 3 x iterations stages, with a second scorer as is the default."""
     return SteerLMRun.model_validate(
         {
             "apiVersion": "steerlm.dev/v1alpha1",

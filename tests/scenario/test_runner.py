@@ -80,7 +80,7 @@ def undisturbed(run: SteerLMRun) -> RunStatus:
 
 def test_run_ends_with_all_stages_done():
     status = undisturbed(a_run())
-    assert (status.phase, status.progress, exit_code(status)) == (Phase.SUCCEEDED, "8/8", 0)
+    assert (status.phase, status.progress, exit_code(status)) == (Phase.SUCCEEDED, "9/9", 0)
 
 
 def test_each_stage_of_an_undisturbed_run_has_one_attempt():
@@ -240,7 +240,12 @@ def test_retry_that_ignores_the_cache_makes_its_stage_and_all_later_ones_anew():
     host.launched.clear()
     retry = {"count": 1, "fromStage": "train-acsft-1", "ignoreCache": True}
     second = shell(a_run(retry=retry), host, file)
-    assert host.launched == [("prepare", 2), ("train-acsft-1", 2), ("evaluate", 2)]
+    assert host.launched == [
+        ("prepare", 2),
+        ("train-acsft-1", 2),
+        ("train-judge", 2),
+        ("evaluate", 2),
+    ]
     kept = digests(first).items() & digests(second).items()
     assert len(kept) == 6
 
@@ -252,4 +257,4 @@ def test_more_iterations_make_only_what_is_new():
     status = shell(a_run(iterations=2), host, file)
     new = ["prepare", "sample-2", "annotate-2", "train-acsft-2", "evaluate"]
     assert [stage for stage, _ in host.launched] == new
-    assert (status.progress, status.iterations_completed) == ("11/11", 2)
+    assert (status.progress, status.iterations_completed) == ("12/12", 2)

@@ -11,6 +11,7 @@ from steerlm_jobs.contract.evaluation import Evaluation, Sweep
 
 ROOT = Path(__file__).parents[2]
 QUICKSTART = ROOT / "examples" / "quickstart.yaml"
+METERS = {"sources", "jokes", "tips", "fillers"}
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +54,28 @@ def test_a_gate_that_cannot_be_reached_fails_the_run_with_code_3(workdir: Path) 
     assert run.returncode == 3, run.stdout + run.stderr
 
 
+def test_of_the_baselines_only_the_model_with_its_own_labels_is_steered(workdir: Path) -> None:
+    """Run after run in one folder: only the baselines are trained, all else is there."""
+    baselines = "spec.stages.evaluate.baselines=[PlainSft, PermutedLabels, BaseInWords]"
+    run = _steerlm("run", str(QUICKSTART), "--workdir", str(workdir), "--set", baselines)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "train-acsft-1 minus train-permuted" in run.stdout
+    evaluation = _evaluation(workdir)
+    for name in ("train-plain", "train-permuted", "base-in-words"):
+        for sweep in _by_the_oracle(workdir, name):
+            # No value: the meter saw the same at all levels, so nothing was steered.
+            assert abs(sweep.spearman.value or 0.0) < 0.2, sweep
+    steered = {s.attribute for s in _by_the_oracle(workdir) if (s.spearman.lower or 0) >= 0.8}
+    gained = {
+        c.attribute: c.slope.lower
+        for c in evaluation.comparisons
+        if c.against == "train-permuted" and c.scorer in METERS
+    }
+    assert all((gained[name] or 0) > 0.3 for name in steered), gained
+    against = {c.against for c in evaluation.comparisons}
+    assert "train-acsft" in against  # the iteration before is always compared with
+
+
 def test_permuted_labels_steer_nothing(tmp_path: Path) -> None:
     """The same pipeline on labels dealt out at random: the quickstart's table can be wrong.
 
@@ -76,15 +99,15 @@ def test_permuted_labels_steer_nothing(tmp_path: Path) -> None:
         assert abs(sweep.spearman.value or 0.0) < 0.2, sweep
 
 
-def _by_the_oracle(workdir: Path) -> Sequence[Sweep]:
-    """The final model's sweeps by the meters of the quickstart, other labels at target."""
+def _by_the_oracle(workdir: Path, model: str = "") -> Sequence[Sweep]:
+    """A model's sweeps by the meters of the quickstart, others at target; else the final one's."""
     evaluation = _evaluation(workdir)
     return [
         sweep
         for sweep in evaluation.sweeps
-        if sweep.model == evaluation.final_model
+        if sweep.model == (model or evaluation.final_model)
         and sweep.others == "Target"
-        and sweep.scorer in {"sources", "jokes", "tips", "fillers"}
+        and sweep.scorer in METERS
     ]
 
 

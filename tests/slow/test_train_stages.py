@@ -11,6 +11,7 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from steerlm_jobs.contract.config import StageInput
 from steerlm_jobs.contract.errors import BadConfigError, DivergedError, InterruptedStageError
+from steerlm_jobs.contract.recipes import LabelGroups
 from steerlm_jobs.models.apm import load_apm, score_conversations
 from steerlm_jobs.models.marking import row_parameters
 from steerlm_jobs.models.scorer import load_scorer
@@ -160,6 +161,43 @@ def test_steerlm_json_names_targets_and_levels_that_were_not_trained(world):
     assert value["untrainedLevels"] == {"humor": [4, 5, 6, 7, 8, 9]}
     assert set(value["lineage"]) == {"prepare", "annotate"}
     assert report.metrics["examples"] == "60"
+
+
+def test_the_two_apms_of_a_run_learn_from_answers_that_have_nothing_in_common(world):
+    stage, recipe, inputs = world.apm()
+    counts = []
+    for parity in ("Even", "Odd"):
+        half = recipe.model_copy(update={"label_groups": LabelGroups(parity=parity, seed=1)})
+        folder = world.content(run(world, stage, half, inputs)[0])
+        counts.append(json.loads((folder / "training.json").read_text()))
+    assert sum(c["examples"] for c in counts) == 60
+    assert min(c["examples"] for c in counts) > 15
+    assert {c["validationExamples"] for c in counts} == {12}  # judged on the same held-out labels
+
+
+def test_the_plain_baseline_learns_answers_without_a_label_line(world):
+    stage, recipe, inputs = world.acsft()
+    recipe = recipe.model_copy(update={"labels": "None"})
+    folder = world.content(run(world, stage, recipe, inputs)[0])
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    prompt = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "Why?"}], add_generation_prompt=True, tokenize=False
+    )
+    assert prompt.endswith("<extra_id_1>User\nWhy?\n<extra_id_1>Assistant\n")
+    assert json.loads((folder / "steerlm.json").read_text())["attributes"] == []
+    card = (folder / "README.md").read_text()
+    assert "a baseline" in card
+    assert "attributes=" not in card
+
+
+def test_the_permuted_baseline_learns_as_many_examples_of_each_level(world):
+    stage, recipe, inputs = world.acsft()
+    permuted = recipe.model_copy(update={"labels": "Permuted"})
+    own, others = (world.content(run(world, stage, r, inputs)[0]) for r in (recipe, permuted))
+    counts = [json.loads((f / "steerlm.json").read_text())["levelCounts"] for f in (own, others)]
+    assert counts[0] == counts[1]
+    losses = [json.loads((f / "training.json").read_text())["loss"] for f in (own, others)]
+    assert losses[0] != losses[1]
 
 
 def test_an_iteration_starts_from_the_previous_model_on_kept_samples_and_originals(world):

@@ -14,6 +14,7 @@ from steerlm_jobs.contract.errors import InterruptedStageError
 from steerlm_jobs.contract.evaluation import ApmFigures
 from steerlm_jobs.contract.gates import MetricValue
 from steerlm_jobs.contract.recipes import (
+    AnnotateRecipe,
     PrepareRecipe,
     SampleRecipe,
     TrainAcsftRecipe,
@@ -88,6 +89,7 @@ class TinyRun:
             write_jsonl(writer.content / f"{name}.jsonl.zst", of_split)
         asked = (a_conversation(f"p{i}", text).to_json() for i, text in enumerate(prompts))
         write_jsonl(writer.content / "evaluation_prompts.jsonl", asked)
+        _save(a_model(9), writer.content / "base_model")
         _json(writer.content / "schema.json", SCHEMA.to_json())
         histogram = {"train": {"quality": {"histogram": {"0": 1, "4": 3}}}}
         sources = {"labelled": {"licence": "MIT"}, "unlabelled": {"licence": ""}}
@@ -95,14 +97,25 @@ class TinyRun:
         _json(writer.content / "statistics.json", statistics)
         return self.as_input(config, writer.commit().digest)
 
-    def apm(self, **more):
+    def annotated(self, rows=()):
+        """Seal annotated conversations; by default eight answers with three combinations."""
+        config = self.config("annotate", AnnotateRecipe())
+        writer = self._writer(config)
+        rows = rows or [
+            a_conversation(f"a{i}", "Q?", "A.", labels=[{"quality": q, "humor": h}])
+            for i, (q, h) in enumerate([(4, 0)] * 4 + [(4, 2)] * 3 + [(1, 2)])
+        ]
+        write_jsonl(writer.content / "chunks/000000000.jsonl.zst", (row.to_json() for row in rows))
+        return self.as_input(config, writer.commit().digest)
+
+    def apm(self, stage="train-apm", seed=3, **more):
         """Seal an APM with random weights whose scores spread over the scales.
 
         `more` stands in its steerlm.json.
         """
-        config = self.config("train-apm", TrainApmRecipe(training=TRAINING))
+        config = self.config(stage, TrainApmRecipe(training=TRAINING, seed=seed))
         writer = self._writer(config)
-        torch.manual_seed(3)
+        torch.manual_seed(seed)
         model = Apm(LlamaModel(a_config()), len(SCHEMA.names))
         torch.nn.init.normal_(model.head.weight, std=0.12)
         torch.nn.init.constant_(model.head.bias, 0.5)
@@ -130,12 +143,18 @@ class TinyRun:
         _json(writer.content / "training.json", _history(figures={}))
         return self.as_input(config, writer.commit().digest)
 
-    def acsft(self, iteration=0, seed=0):
+    def acsft(self, iteration=0, seed=0, labels="Annotated"):
         """Seal a random model that stops now and then."""
         recipe = TrainAcsftRecipe(
-            training=TRAINING, targets=TARGETS, callers_may_set=SCHEMA.names, iteration=iteration
+            training=TRAINING,
+            targets=TARGETS,
+            callers_may_set=SCHEMA.names,
+            iteration=iteration,
+            labels=labels,
         )
-        stage = f"train-acsft-{iteration}" if iteration else "train-acsft"
+        baselines = {"None": "train-plain", "Permuted": "train-permuted"}
+        stage = f"train-acsft-{iteration}" if iteration else baselines.get(labels, "train-acsft")
+        schema = Schema(()) if labels == "None" else SCHEMA
         config = self.config(stage, recipe)
         writer = self._writer(config)
         _save(a_model(seed), writer.content)
@@ -146,7 +165,7 @@ class TinyRun:
             "untrainedLevels": {"quality": [0, 1]},
             "systemPrompt": "S",
         }
-        write_steerlm_json(writer.content, "acsft", SCHEMA, {}, **more)
+        write_steerlm_json(writer.content, "acsft", schema, {}, **more)
         _json(writer.content / "training.json", _history())
         return self.as_input(config, writer.commit().digest)
 

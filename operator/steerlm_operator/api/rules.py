@@ -6,15 +6,17 @@ from typing import Final
 
 from steerlm_jobs.contract.attributes import default_target
 from steerlm_jobs.contract.gates import unknown_gate_metric
-from steerlm_jobs.contract.kinds import StageKind
+from steerlm_jobs.contract.kinds import TRAIN_JUDGE, TRAIN_PERMUTED, TRAIN_PLAIN, StageKind
 from steerlm_operator.api.attributes import AttributeSpec
 from steerlm_operator.api.bootstrap import FilterKind
 from steerlm_operator.api.data_rules import broken_addresses, broken_data_rules
 from steerlm_operator.api.problems import Broken, Location, no_attribute, repeats
 from steerlm_operator.api.run import RunSpec, SteerLMRun
+from steerlm_operator.api.stages import Baseline, SecondScorer
 from steerlm_operator.api.training import BestBy, Engine, ZeroStage
 
 _MAX_LEVELS: Final = 1000
+_SCORER_NAMES: Final = frozenset({"apm", "other-half"})
 RESERVED_ENVIRONMENT: Final = re.compile(
     r"(AWS_|HF_|LD_|PYTHON|NVIDIA_|KUBERNETES_|STEERLM_|TORCHELASTIC_).*"
     r"|MASTER_(ADDR|PORT)|(LOCAL_)?(RANK|WORLD_SIZE)|GROUP_RANK|PATH|HOME|JOB_COMPLETION_INDEX"
@@ -74,12 +76,13 @@ def _evaluation(spec: RunSpec) -> Iterator[Broken]:
         here = (*at, "meters", index)
         if meter.attribute not in attributes:
             yield (*here, "attribute"), no_attribute(meter.attribute, attributes)
-        if meter.name == "apm":
-            yield (*here, "name"), "apm is the attribute prediction model's own name"
+        if meter.name in _SCORER_NAMES:
+            yield (*here, "name"), f"{meter.name} is the name of an attribute prediction model"
         try:
             re.compile(meter.pattern)
         except re.error as error:
             yield (*here, "pattern"), f"is no regular expression: {error}"
+    yield from _twice((*at, "baselines"), [b.value for b in settings.baselines])
     yield from _twice((*at, "gates"), [gate.metric for gate in settings.gates])
     for index, gate in enumerate(settings.gates):
         here = (*at, "gates", index)
@@ -145,9 +148,20 @@ def _retry(spec: RunSpec) -> Iterator[Broken]:
     stages = [kind.value for kind in StageKind if kind is not StageKind.SAMPLE]
     for k in range(1, last_iteration + 1):
         stages += [f"{kind.value}-{k}" for kind in repeated]
+    stages += _evaluation_stages(spec)
     if first and first not in stages:
         at = ("spec", "retry", "fromStage")
         yield at, f"is {first!r}, no stage of this run ({', '.join(stages)})"
+
+
+def _evaluation_stages(spec: RunSpec) -> Iterator[str]:
+    settings = spec.stages.evaluate
+    if settings.second_scorer is SecondScorer.OTHER_HALF:
+        yield TRAIN_JUDGE
+    if Baseline.PLAIN_SFT in settings.baselines:
+        yield TRAIN_PLAIN
+    if Baseline.PERMUTED_LABELS in settings.baselines:
+        yield TRAIN_PERMUTED
 
 
 def _twice(at: Location, names: Sequence[str]) -> Iterator[Broken]:

@@ -167,10 +167,11 @@ class EvaluateSettings(StageSettings):
     """The same prompts at each level."""
     max_new_tokens: int = Field(default=1024, ge=1)
     """Longest answer; decoding is greedy."""
-    second_scorer: SecondScorer = SecondScorer.NONE
-    """An attribute prediction model from the other half of the labels."""
+    second_scorer: SecondScorer = SecondScorer.OTHER_HALF
+    """OtherHalf: a second attribute prediction model scores too, and train-apm learns from the
+    labels that it does not. None: train-apm learns from all labels."""
     baselines: tuple[Baseline, ...] = Field(default=(), max_length=3)
-    """Models that the result is compared with."""
+    """Models that the result is compared with: PlainSft and PermutedLabels are trained for it."""
     meters: tuple[MeterSpec, ...] = Field(default=(), max_length=16)
     """Independent meters. Training never sees them."""
     judge: JudgeSpec | None = None

@@ -3,19 +3,12 @@
 from steerlm_operator.api.problems import Location
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.serve import ServeEngine
-from steerlm_operator.api.stages import SecondScorer
 
 
 def unsupported(run: SteerLMRun) -> tuple[tuple[Location, str], ...]:
     """Return (location, one line) of each value that cannot be honoured yet."""
     stages, at = run.spec.stages, ("spec", "stages")
     asked: list[tuple[Location, object, bool]] = [
-        (
-            (*at, "evaluate", "secondScorer"),
-            stages.evaluate.second_scorer,
-            stages.evaluate.second_scorer is SecondScorer.OTHER_HALF,
-        ),
-        ((*at, "evaluate", "baselines"), "a baseline", bool(stages.evaluate.baselines)),
         ((*at, "evaluate", "judge"), "a judge", stages.evaluate.judge is not None),
         (("spec", "serve", "enabled"), "true", run.spec.serve.enabled),
         (

@@ -1,17 +1,24 @@
 """What a finished run has to show: steering table, gates, paths, and what to try next."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 from rich.console import Console
 
-from steerlm_jobs.contract.evaluation import Evaluation
+from steerlm_jobs.contract.evaluation import ApmFigures, Evaluation
 from steerlm_jobs.contract.gates import GateResult
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_operator.api.status import RunStatus
-from steerlm_operator.cli.steering import has_untrained, interval, shown_sweeps, steering_table
+from steerlm_operator.cli.steering import (
+    comparison_tables,
+    further_table,
+    has_untrained,
+    interval,
+    shown_sweeps,
+    steering_table,
+)
 from steerlm_operator.local.artifacts import artifact_file, model_folder, record_of
 
 
@@ -33,24 +40,33 @@ def report_path(status: RunStatus) -> Path | None:
 
 def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     """Print how well the attribute prediction model predicts, and how well the model steers."""
-    for name, figures in evaluation.apm.items():
-        mae = "not measurable" if figures.mae.value is None else f"{figures.mae.value:.2f}"
-        constant = figures.constant_mean_mae
-        against = "" if constant is None else f" (always the mean: {constant:.2f})"
-        console.print(
-            f"attribute prediction model, {name}: r {interval(figures.pearson)}, "
-            f"mean absolute error {mae}{against}, {figures.num_labels} held-out labels",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+    _print_scorer(console, "attribute prediction model", evaluation.apm)
+    _print_scorer(console, "second scorer", evaluation.second_scorer)
     console.print(steering_table(evaluation))
     if any(not sweep.is_independent for sweep in shown_sweeps(evaluation)):
         console.print("apm made the training labels: it is no independent judge", highlight=False)
     if has_untrained(evaluation):
         console.print("* too few training examples of this level", highlight=False)
+    console.print(further_table(evaluation))
+    for table in comparison_tables(evaluation):
+        console.print(table)
     for warning in evaluation.warnings:
         console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_scorer(console: Console, who: str, figures: Mapping[str, ApmFigures]) -> None:
+    """Print how well a scorer predicts people's held-out labels."""
+    for name, of_name in figures.items():
+        mae = "not measurable" if of_name.mae.value is None else f"{of_name.mae.value:.2f}"
+        constant = of_name.constant_mean_mae
+        against = "" if constant is None else f" (always the mean: {constant:.2f})"
+        console.print(
+            f"{who}, {name}: r {interval(of_name.pearson)}, "
+            f"mean absolute error {mae}{against}, {of_name.num_labels} held-out labels",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def print_gates(console: Console, results: Iterable[GateResult]) -> None:

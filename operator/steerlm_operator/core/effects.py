@@ -124,7 +124,8 @@ EFFECTS: Final[Effects] = {
     **_settings("stages.evaluate", _EVALUATE),
     **_each("stages.evaluate.", "promptsPerLevel maxNewTokens", frozenset({_EVALUATE})),
     **_each("stages.evaluate.meters[].", "name attribute pattern", frozenset({_EVALUATE})),
-    **_each("stages.evaluate.", "secondScorer baselines[]", _NOTHING),
+    "stages.evaluate.secondScorer": frozenset({_APM, _EVALUATE}),  # it takes half of the labels
+    "stages.evaluate.baselines[]": frozenset({_EVALUATE}),
     **_each("stages.evaluate.judge.", "endpointUrl model secretName maxCost", _NOTHING),
     **_each("stages.evaluate.gates[].", "metric min max", _NOTHING),
     "bootstrap.iterations": _NOTHING,

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import NewType
 
-from steerlm_jobs.contract.kinds import StageKind
+from steerlm_jobs.contract.kinds import TRAIN_JUDGE, TRAIN_PERMUTED, TRAIN_PLAIN, StageKind
 from steerlm_operator.api.bootstrap import InitFrom
 from steerlm_operator.api.run import RunSpec
+from steerlm_operator.api.stages import Baseline, SecondScorer
 from steerlm_operator.api.training import BestBy
 
 StageId = NewType("StageId", str)
@@ -40,9 +41,28 @@ def stage_graph(spec: RunSpec) -> tuple[Stage, ...]:
         start = [models[-1]] if spec.bootstrap.init_from is InitFrom.PREVIOUS else []
         models.append(_stage(StageKind.TRAIN_ACSFT, k, prepare, annotate, relabel, *start, *judge))
         graph += [sample, relabel, models[-1]]
-    return (*graph, _stage(StageKind.EVALUATE, 0, prepare, apm, *models[-2:]))
+    beside = _beside(spec, prepare, annotate)
+    evaluate = _stage(StageKind.EVALUATE, 0, prepare, apm, annotate, *models[-2:], *beside)
+    return (*graph, *beside, evaluate)
+
+
+def _beside(spec: RunSpec, prepare: Stage, annotate: Stage) -> tuple[Stage, ...]:
+    """Return the stages that exist for the evaluation alone: second scorer and baselines."""
+    settings = spec.stages.evaluate
+    stages = []
+    if settings.second_scorer is SecondScorer.OTHER_HALF:
+        stages.append(_named(TRAIN_JUDGE, StageKind.TRAIN_APM, prepare))
+    if Baseline.PLAIN_SFT in settings.baselines:
+        stages.append(_named(TRAIN_PLAIN, StageKind.TRAIN_ACSFT, prepare, annotate))
+    if Baseline.PERMUTED_LABELS in settings.baselines:
+        stages.append(_named(TRAIN_PERMUTED, StageKind.TRAIN_ACSFT, prepare, annotate))
+    return tuple(stages)
 
 
 def _stage(kind: StageKind, iteration: int, *inputs: Stage) -> Stage:
     name = f"{kind.value}-{iteration}" if iteration else kind.value
     return Stage(StageId(name), kind, iteration, tuple(stage.id for stage in inputs))
+
+
+def _named(name: str, kind: StageKind, *inputs: Stage) -> Stage:
+    return Stage(StageId(name), kind, 0, tuple(stage.id for stage in inputs))

@@ -1,6 +1,6 @@
 """From the spec to recipes: defaults that depend on other fields are resolved here. Pure."""
 
-from typing import Final, assert_never
+from typing import Final, Literal, assert_never
 
 from steerlm_jobs.contract.attributes import (
     DEFAULT_LIMITED,
@@ -10,11 +10,12 @@ from steerlm_jobs.contract.attributes import (
     default_callers_may_set,
     default_target,
 )
-from steerlm_jobs.contract.kinds import StageKind
+from steerlm_jobs.contract.kinds import TRAIN_JUDGE, TRAIN_PERMUTED, TRAIN_PLAIN, StageKind
 from steerlm_jobs.contract.recipes import (
     AnnotateRecipe,
     EvaluateRecipe,
     Filters,
+    LabelGroups,
     LabelSource,
     Lora,
     MeterRule,
@@ -30,6 +31,7 @@ from steerlm_jobs.contract.recipes import (
 from steerlm_operator.api.attributes import AttributeSpec
 from steerlm_operator.api.data import SourceSpec
 from steerlm_operator.api.run import RunSpec
+from steerlm_operator.api.stages import Baseline, SecondScorer
 from steerlm_operator.api.training import Method, TrainingSpec
 from steerlm_operator.core.graph import Stage
 
@@ -38,6 +40,10 @@ _LEARNING_RATES: Final = {StageKind.TRAIN_APM: 9e-6, StageKind.TRAIN_ACSFT: 5e-6
 _LORA_LEARNING_RATE: Final = 2e-4
 _LORA_HEAD_LEARNING_RATE: Final = 1e-3
 _WEIGHT_DECAYS: Final = {StageKind.TRAIN_APM: 0.1, StageKind.TRAIN_ACSFT: 0.01}
+_BASELINE_LABELS: Final[dict[str, Literal["None", "Permuted"]]] = {
+    TRAIN_PLAIN: "None",
+    TRAIN_PERMUTED: "Permuted",
+}
 _EPOCHS: Final = {StageKind.TRAIN_APM: 2, StageKind.TRAIN_ACSFT: 3}
 
 
@@ -47,9 +53,7 @@ def stage_recipe(spec: RunSpec, stage: Stage) -> Recipe:
         case StageKind.PREPARE:
             return _prepare(spec)
         case StageKind.TRAIN_APM:
-            settings = spec.stages.train_apm
-            training = resolved_training(settings.training, stage.kind)
-            return TrainApmRecipe(form=settings.kind.value, seed=spec.seed, training=training)
+            return _train_apm(spec, stage)
         case StageKind.ANNOTATE:
             return _annotate(spec, stage)
         case StageKind.TRAIN_ACSFT:
@@ -181,6 +185,20 @@ def _source(source: SourceSpec) -> Source:
     )
 
 
+def _train_apm(spec: RunSpec, stage: Stage) -> TrainApmRecipe:
+    is_judge = stage.id == TRAIN_JUDGE
+    halves = spec.stages.evaluate.second_scorer is SecondScorer.OTHER_HALF
+    settings = spec.stages.train_apm
+    return TrainApmRecipe(
+        form=settings.kind.value,
+        seed=spec.seed + is_judge,
+        training=resolved_training(settings.training, stage.kind),
+        label_groups=LabelGroups(parity="Odd" if is_judge else "Even", seed=spec.seed)
+        if halves
+        else None,
+    )
+
+
 def _annotate(spec: RunSpec, stage: Stage) -> AnnotateRecipe:
     settings, length = spec.stages.annotate, spec.stages.train_apm.training.max_length_tokens
     if stage.iteration == 0:
@@ -214,6 +232,11 @@ def _train_acsft(spec: RunSpec, stage: Stage) -> TrainAcsftRecipe:
         callers_may_set=resolved_callers_may_set(spec),
         min_level_examples=spec.stages.train_acsft.min_level_examples,
     )
+    if stage.id in _BASELINE_LABELS:
+        # A model that knows no labels, or wrong ones, is not chosen by answers at target labels
+        by_loss = recipe.training.model_copy(update={"best_by": "ValidationLoss"})
+        labels = _BASELINE_LABELS[stage.id]
+        return recipe.model_copy(update={"training": by_loss, "labels": labels})
     if stage.iteration == 0:
         return recipe
     return recipe.model_copy(
@@ -260,4 +283,7 @@ def _evaluate(spec: RunSpec) -> EvaluateRecipe:
             for m in settings.meters
         ),
         targets=_targets(spec),
+        second_scorer=settings.second_scorer.value,
+        # In an order of our own: that of the spec decides nothing
+        baselines=tuple(b.value for b in Baseline if b in settings.baselines),
     )

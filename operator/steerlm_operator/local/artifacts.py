@@ -5,7 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
-from steerlm_jobs.contract.kinds import StageKind
+from steerlm_jobs.contract.kinds import ONLY_EVALUATED, StageKind
 from steerlm_jobs.contract.manifest import MANIFEST_NAME, Manifest
 from steerlm_operator.api.status import RunStatus, StageStatus
 from steerlm_operator.core.records import DONE
@@ -32,12 +32,13 @@ def model_folder(record: StageStatus) -> Path | None:
 
 
 def record_of(status: RunStatus, kind: StageKind) -> StageStatus | None:
-    """Return the last finished stage of a kind."""
+    """Return the last finished stage of a kind; baselines and the second scorer do not count."""
     found = [
         record
         for record in status.stages
         if record.state in DONE
         and record.artifact is not None
+        and record.name not in ONLY_EVALUATED
         and Path(local_path(record.artifact.uri)).parent.name == kind.value
     ]
     return found[-1] if found else None

@@ -60,7 +60,7 @@ def problems(text: str, **overrides: object) -> list[str]:
         (
             "  retry: {count: 1, fromStage: sampel-1}",
             "spec.retry.fromStage: is 'sampel-1', no stage of this run (prepare, train-apm, annotate, "
-            "train-acsft, evaluate, sample-1, annotate-1, train-acsft-1)",
+            "train-acsft, evaluate, sample-1, annotate-1, train-acsft-1, train-judge)",
         ),
         (
             "    unlabelled: [{name: oasst, uri: b}]",

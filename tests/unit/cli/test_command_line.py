@@ -9,7 +9,15 @@ import pytest
 import yaml
 from rich.console import Console
 
-from steerlm_jobs.contract.evaluation import ApmFigures, Evaluation, LevelRow, Sweep
+from steerlm_jobs.contract.evaluation import (
+    ApmFigures,
+    Comparison,
+    Evaluation,
+    LevelRow,
+    ModelRole,
+    ModelRow,
+    Sweep,
+)
 from steerlm_jobs.contract.gates import GateResult, MetricValue
 from steerlm_jobs.contract.manifest import AttemptInfo, ContentFile, Manifest
 from steerlm_operator.api.status import ArtifactRef, Phase, RunStatus, StageState, StageStatus
@@ -200,7 +208,7 @@ def test_run_that_has_no_result_yet_gets_one_line(
 def test_steering_table_has_a_row_for_each_scorer_of_the_final_model():
     text = printed(lambda console: print_evaluation(console, EVALUATION))
     rows = [line for line in text.splitlines() if line.strip().startswith("humor")]
-    assert len(rows) == 2
+    assert len(rows) == 2 + 2  # and once more at fixed length
     assert "jokes" in rows[0]
     assert "apm" in rows[1]
     assert "no independent judge" in text
@@ -208,6 +216,36 @@ def test_steering_table_has_a_row_for_each_scorer_of_the_final_model():
     assert "3.90" in rows[0]
     assert "r 0.93 [0.90, 0.95], mean absolute error 0.40 (always the mean: 1.20)" in text
     assert "warning: few prompts" in text
+
+
+def test_the_model_before_is_subtracted_and_what_a_scorer_cannot_tell_is_said():
+    apm = SWEEP.model_copy(update={"scorer": "apm", "is_independent": False})
+    doubtful = apm.model_copy(update={"is_measurable": False})
+    less = MetricValue(value=-0.125, lower=-0.25, upper=0.0625)
+    rows = {"num_answers": 9, "num_empty": 0, "num_unfinished": 0, "num_too_long": 0}
+    models = (
+        ModelRow(name="train-acsft", role=ModelRole.FINAL, **rows),
+        ModelRow(name="before", role=ModelRole.PREVIOUS, **rows),
+    )
+    comparison = Comparison(
+        model="train-acsft",
+        against="before",
+        role=ModelRole.PREVIOUS,
+        attribute="humor",
+        scorer="jokes",
+        spearman=less,
+        slope=less,
+        mean_at_target=MetricValue(value=0.5),
+    )
+    found = EVALUATION.model_copy(
+        update={"sweeps": (SWEEP, doubtful), "models": models, "comparisons": (comparison,)}
+    )
+    text = printed(lambda console: print_evaluation(console, found))
+    assert "train-acsft minus before" in text
+    (line,) = [line for line in text.splitlines() if "-0.12 [-0.25, 0.06]" in line]
+    assert line.split()[:2] == ["humor", "jokes"]
+    assert line.split()[-1] == "0.50"
+    assert "not measurable" in next(line for line in text.splitlines() if " apm " in line)
 
 
 def test_gates_say_which_failed():

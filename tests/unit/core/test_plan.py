@@ -75,12 +75,12 @@ def test_attempt_that_runs_is_left_alone_until_it_would_stall():
 
 def test_results_that_prepare_found_are_cached_and_the_next_stage_is_recorded():
     first = plan_for().status
-    existing = (DIGEST, DIGEST, "", "", "", "", "")
+    existing = (DIGEST, DIGEST, "", "", "", "", "", "")
     planned = plan_for(an_attempt(exit_code=0, report=prepared(existing)), status=first)
     states = [record.state for record in planned.status.stages]
     cached, succeeded = StageState.CACHED, StageState.SUCCEEDED
     assert states[:5] == [succeeded, cached, cached, StageState.QUEUED, StageState.PENDING]
-    assert planned.status.progress == "3/8"
+    assert planned.status.progress == "3/9"
 
 
 def test_config_of_a_stage_names_the_results_it_reads():
@@ -175,7 +175,7 @@ def test_raised_retry_count_changes_nothing_on_a_run_that_has_not_failed():
 def test_failed_gate_of_a_cached_evaluation_fails_the_run():
     metric = "apm/quality/pearson"
     gated = a_run(stages={"evaluate": {"gates": [{"metric": metric, "min": "0.5"}]}})
-    report = prepared((DIGEST,) * 7, ((0.25, False),))
+    report = prepared((DIGEST,) * 8, ((0.25, False),))
     first = plan_for(run=gated).status
     planned = plan_for(an_attempt(exit_code=0, report=report), status=first, run=gated)
     assert planned.status.phase is Phase.FAILED

@@ -1,7 +1,13 @@
 import pytest
 
 from steerlm_jobs.contract.kinds import StageKind
-from steerlm_jobs.contract.recipes import Recipe, SampleRecipe, TrainAcsftRecipe, TrainApmRecipe
+from steerlm_jobs.contract.recipes import (
+    LabelGroups,
+    Recipe,
+    SampleRecipe,
+    TrainAcsftRecipe,
+    TrainApmRecipe,
+)
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.core.configs import stage_config
 from steerlm_operator.core.graph import stage_graph
@@ -98,3 +104,41 @@ def test_scores_become_labels_in_the_same_way_in_every_iteration():
     assert {recipe(name, stages=stages).quantise for name in ("annotate", "annotate-1")} == {
         "MatchHistogram"
     }
+
+
+def test_two_apms_learn_from_halves_of_the_labels_by_the_seed_of_the_run():
+    apm, judge = recipe("train-apm", seed=7), recipe("train-judge", seed=7)
+    assert isinstance(apm, TrainApmRecipe)
+    assert isinstance(judge, TrainApmRecipe)
+    assert (apm.seed, apm.label_groups) == (7, LabelGroups(parity="Even", seed=7))
+    assert (judge.seed, judge.label_groups) == (8, LabelGroups(parity="Odd", seed=7))
+
+
+def test_without_a_second_scorer_the_apm_learns_from_all_labels():
+    apm = recipe("train-apm", stages={"evaluate": {"secondScorer": "None"}})
+    assert isinstance(apm, TrainApmRecipe)
+    assert apm.label_groups is None
+
+
+def test_baselines_differ_from_the_model_in_their_labels_alone():
+    stages = {"evaluate": {"baselines": ["PermutedLabels", "PlainSft"]}}
+    model, plain, permuted = (
+        recipe(name, stages=stages) for name in ("train-acsft", "train-plain", "train-permuted")
+    )
+    assert plain == model.model_copy(update={"labels": "None"})
+    assert permuted == model.model_copy(update={"labels": "Permuted"})
+
+
+def test_baselines_are_chosen_by_loss_also_where_the_model_is_not():
+    by_quality = {"training": {"bestBy": "Quality"}}
+    stages = {"trainAcsft": by_quality, "evaluate": {"baselines": ["PlainSft"]}}
+    model, plain = (recipe(name, stages=stages) for name in ("train-acsft", "train-plain"))
+    assert (model.training.best_by, plain.training.best_by) == ("Quality", "ValidationLoss")
+
+
+def test_the_order_of_baselines_decides_nothing():
+    first, second = (
+        recipe("evaluate", stages={"evaluate": {"baselines": names}})
+        for names in (["BaseInWords", "PlainSft"], ["PlainSft", "BaseInWords"])
+    )
+    assert first == second

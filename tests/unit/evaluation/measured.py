@@ -1,10 +1,10 @@
 """An evaluation of two models whose answers hold as many jokes as asked for, or none."""
 
-from steerlm_jobs.contract.evaluation import ApmFigures
+from steerlm_jobs.contract.evaluation import ApmFigures, ModelRole
 from steerlm_jobs.contract.gates import MetricValue
 from steerlm_jobs.contract.recipes import MeterRule
 from steerlm_jobs.evaluation.answers import MeasuredAnswer
-from steerlm_jobs.evaluation.figures import Measured, Subject
+from steerlm_jobs.evaluation.measured import Measured, Subject
 from steerlm_jobs.evaluation.sweeps import sweep_plan
 from tests.unit.evaluation.builders import SCHEMA
 
@@ -31,11 +31,14 @@ def an_answer(model, labels, prompt, **fields):
     return MeasuredAnswer(model, labels, prompt, prompt, **(defaults | fields))
 
 
-def measured(models=("new", "old"), prompts=PROMPTS, **fields):
-    plan = sweep_plan(SCHEMA, TARGETS)
+def measured(models=("new", "old"), prompts=PROMPTS, seen=None, **fields):
+    plan = sweep_plan(SCHEMA, TARGETS, seen)
     answers = tuple(
         tuple(tuple(an_answer(m, s, p, **fields) for p in prompts) for s in plan.settings)
         for m in models
     )
-    subjects = tuple(Subject(m, {"humor": [2]} if m == "new" else {}) for m in models)
+    subjects = tuple(
+        Subject("new", {"humor": [2]}) if m == "new" else Subject(m, role=ModelRole.PREVIOUS)
+        for m in models
+    )
     return Measured(SCHEMA, plan, subjects, answers)

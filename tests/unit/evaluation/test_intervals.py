@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 
 from steerlm_jobs.contract.gates import MetricValue
-from steerlm_jobs.evaluation import intervals
 from steerlm_jobs.evaluation.intervals import (
     SweepValues,
+    difference,
+    least_squares_slope,
     level_mean,
     resample_weights,
+    rho,
     slope,
     spearman,
 )
@@ -52,7 +54,7 @@ def test_every_resample_is_the_rho_of_its_drawn_prompts():
     measured[1, 2] = measured[3, 7] = np.nan
     sweep = values([0, 1, 2, 4], measured)
     weights = resample_weights(9, 25, seed=5)
-    fast = intervals._spearman(sweep, weights)
+    fast = rho(sweep, weights)
     slow = [slow_spearman(sweep, np.repeat(np.arange(9), row.astype(int))) for row in weights]
     assert fast == pytest.approx(np.array(slow))
 
@@ -92,3 +94,12 @@ def test_the_interval_covers_zero_for_noise_and_not_for_steering():
     )
     steered = noise * 0.3 + np.arange(5)[:, None]
     assert spearman(values(range(5), steered), 0).lower > 0.9
+
+
+def test_a_difference_is_paired_so_what_two_models_share_cancels_out():
+    generator = np.random.default_rng(2)
+    hard = generator.normal(scale=9.0, size=40)  # some prompts score higher with every model
+    steered = hard + 0.5 * np.arange(5)[:, None]
+    same = values(range(5), np.broadcast_to(hard, (5, 40)))
+    found = difference(least_squares_slope, values(range(5), steered), same, seed=0)
+    assert (found.value, found.lower, found.upper) == pytest.approx((0.5, 0.5, 0.5))

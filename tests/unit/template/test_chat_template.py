@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.data.chat_template import chat_template, scoring_chat_template
 from tests.unit.template.builders import (
     SCHEMA,
@@ -87,3 +88,13 @@ def test_any_system_prompt_stands_in_the_template_as_it_is(system):
     own = text_of(asking, template=template, names_system=False)
     assert own == text_of(asking)
     assert system in own
+
+
+def test_a_model_of_plain_answers_has_no_label_lines():
+    plain = Schema(())
+    asking = a_conversation(*THREE_TURNS.turns[:5])
+    ours = a_tokenizer().encode_prompt(asking, {}, plain, 4096)
+    template = chat_template(plain, {}, system="Be helpful.", adds_bos=True)
+    assert rendered(asking, template=template, add_generation_prompt=True) == list(ours.ids)
+    whole = a_tokenizer().encode_training(THREE_TURNS, plain, {}, 4096)
+    assert rendered(THREE_TURNS, template=template) == list(whole.ids)

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.data.template import (
     TEMPLATE,
     Segment,
@@ -59,6 +60,18 @@ def test_a_conversation_that_ends_with_a_question_gets_no_stop():
     asking = a_conversation(user("Why?"))
     text = render_text(training_segments(asking, SCHEMA, TARGETS))
     assert text == "<extra_id_0>System\nBe helpful.\n<extra_id_1>User\nWhy?\n"
+
+
+def test_without_attributes_there_is_no_label_line_at_all():
+    plain = Schema(())
+    question, answer = user("Why?"), assistant("So.", quality=3)
+    text = render_text(training_segments(a_conversation(question, answer), plain, TARGETS))
+    assert text == (
+        "<extra_id_0>System\nBe helpful.\n<extra_id_1>User\nWhy?\n"
+        "<extra_id_1>Assistant\nSo.\n<extra_id_1>"
+    )
+    asking = render_text(prompt_segments(a_conversation(question), {}, plain))
+    assert asking == text.removesuffix("So.\n<extra_id_1>")
 
 
 def test_only_answers_and_the_markers_after_them_bear_loss():
