@@ -118,7 +118,7 @@ def test_the_page_is_telemetry_beside_the_result(tmp_path):
     (page,) = manifest["telemetry"]
     assert page["name"] == "report.html"
     text = Path(source.uri, page["path"]).read_text()
-    assert "<h2>Training</h2>" in text
+    assert '<h2 id="training">Training</h2>' in text
     assert {f["name"] for f in manifest["files"]} == {"metrics.json", "samples.jsonl"}
 
 
