@@ -24,7 +24,8 @@ def test_all_stages_run_and_ask_and_report_take_no_notice(tmp_path: Path) -> Non
     assert {stage["state"] for stage in stages} == {"Succeeded"}
     (apm,) = workdir.glob("train-apm/*/attempts/*/content/steerlm.json")
     assert json.loads(apm.read_text())["groups"] == GROUPS
-    assert "quality:" in steerlm("ask", str(workdir), "What is a fox?", "--set", "humor=4")
+    asked = steerlm("ask", str(workdir), "What is a fox?", "--set", "humor=4", "--json")
+    assert json.loads(asked)["labels"]["humor"] == 4
     steerlm("report", str(workdir))
 
 
