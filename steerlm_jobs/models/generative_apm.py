@@ -91,7 +91,7 @@ class GenerativeApm:
         """Return nothing: each turn has its own prompt, and that is as it should be."""
         return ""
 
-    @torch.inference_mode()
+    @torch.no_grad()  # inference mode would break parameters that ZeRO-3 gathers in training
     def unit_scores(
         self, prompts: Sequence[Ids], on_batch: Callable[[], None] = lambda: None
     ) -> list[list[float]]:
