@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from steerlm_jobs.contract.attributes import Attribute
-from steerlm_jobs.contract.evaluation import ApmFigures, LevelRow, Sweep
+from steerlm_jobs.contract.evaluation import ApmFigures, Comparison, LevelRow, Sweep
 from steerlm_jobs.evaluation.page.bars import histogram_plot, length_plot
 from steerlm_jobs.evaluation.page.facts import PageFacts
 from steerlm_jobs.evaluation.page.series import line_key, plain_key, styles
 from steerlm_jobs.evaluation.page.steering import Line, interval_plot, steering_plot
-from steerlm_jobs.evaluation.scorers import APM_NAME
+from steerlm_jobs.evaluation.scorers import APM_NAME, SECOND_NAME
 
 Legend = tuple[tuple[Markup, str], ...]
 """(drawing, name)."""
@@ -46,7 +46,10 @@ class AttributePart:
     """By the built-in text meters."""
     models: tuple[ModelLine, ...]
     """All models, the final one first; empty if there is no other."""
-    apm: ApmFigures | None
+    comparisons: tuple[Comparison, ...]
+    """The final model minus each other one, by the headline's scorer."""
+    figures: tuple[tuple[str, ApmFigures | None], ...]
+    """(scorer, its own figures on held-out labels), of those that learnt from labels."""
     plot: Markup
     legend: Legend
     observed_plot: Markup
@@ -96,19 +99,30 @@ def _part(facts: PageFacts, attribute: Attribute) -> AttributePart:
         headline_interval=interval_plot(
             headline.spearman, looks[headline.scorer], f"{name}, Spearman by {headline.scorer}"
         ),
-        is_measured=not _doubt(facts, headline),
-        remarks=tuple(_remarks(facts, headline)),
+        is_measured=not _doubt(headline),
+        remarks=tuple(_remarks(headline)),
         sweeps=own,
         observed=observed,
         text_sweeps=facts.text_sweeps(name),
         models=_models(facts, headline, looks[headline.scorer]),
-        apm=facts.evaluation.apm.get(name),
+        comparisons=tuple(
+            c
+            for c in facts.evaluation.comparisons
+            if (c.attribute, c.scorer) == (name, headline.scorer)
+        ),
+        figures=tuple(_figures(facts, name)),
         plot=steering_plot(attribute, drawn),
         legend=_legend([*lines, *earlier]),
         observed_plot=_observed_plot(attribute, observed, looks),
         lengths=length_plot(name, headline.levels or own[-1].levels),
         histogram=histogram_plot(name, human, trained) if human or trained else Markup(""),
     )
+
+
+def _figures(facts: PageFacts, name: str) -> Iterator[tuple[str, ApmFigures | None]]:
+    yield APM_NAME, facts.evaluation.apm.get(name)
+    if facts.evaluation.second_scorer:
+        yield SECOND_NAME, facts.evaluation.second_scorer.get(name)
 
 
 def _earlier(facts: PageFacts, headline: Sweep, style: str) -> list[Line]:
@@ -149,18 +163,17 @@ def _models(facts: PageFacts, headline: Sweep, style: str) -> tuple[ModelLine, .
     )
 
 
-def _doubt(facts: PageFacts, headline: Sweep) -> str:
+def _doubt(headline: Sweep) -> str:
     """Return why the headline is no measurement; empty if it is one."""
     if headline.spearman.value is None:
         return "not measurable: every answer measured the same"
-    figures = facts.evaluation.apm.get(headline.attribute)
-    if headline.scorer == APM_NAME and not is_measurable(figures):
-        return "not measurable: the APM's own r is not distinguishable from 0"
+    if not headline.is_measurable:
+        return f"not measurable: the r of {headline.scorer} is not distinguishable from 0"
     return ""
 
 
-def _remarks(facts: PageFacts, headline: Sweep) -> Iterator[str]:
-    if doubt := _doubt(facts, headline):
+def _remarks(headline: Sweep) -> Iterator[str]:
+    if doubt := _doubt(headline):
         yield doubt
     untrained = [str(row.level) for row in headline.levels if not row.is_trained]
     if untrained:
@@ -169,7 +182,7 @@ def _remarks(facts: PageFacts, headline: Sweep) -> Iterator[str]:
 
 
 def is_measurable(figures: ApmFigures | None) -> bool:
-    """Return whether the APM's r on held-out labels is distinguishable from 0."""
+    """Return whether a model's r on held-out labels is distinguishable from 0."""
     if figures is None:
         return False
     lower, upper = figures.pearson.lower, figures.pearson.upper

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from steerlm_jobs.attributes.schema import Schema
-from steerlm_jobs.contract.evaluation import Evaluation, Sweep
+from steerlm_jobs.contract.evaluation import Evaluation, ModelRole, Sweep
 from steerlm_jobs.contract.gates import GateResult
-from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.evaluation.answers import MeasuredAnswer
 from steerlm_jobs.evaluation.page.made import Made
 from steerlm_jobs.evaluation.scorers import Scorer, ScorerKind
@@ -29,9 +28,8 @@ class PageFacts:
     @property
     def previous_model(self) -> str:
         """The model before the last bootstrap iteration; empty if there was none."""
-        kind = StageKind.TRAIN_ACSFT.value
-        others = (s.model for s in self.evaluation.sweeps if s.model != self.evaluation.final_model)
-        return next((model for model in others if model.startswith(kind)), "")
+        roles = {model.role: model.name for model in self.evaluation.models}
+        return roles.get(ModelRole.PREVIOUS, "")
 
     @property
     def num_prompts(self) -> int:

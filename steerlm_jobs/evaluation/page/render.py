@@ -1,12 +1,14 @@
 """The page as text: a template filled with escaped facts."""
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Final
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from steerlm_jobs.contract.evaluation import ModelRole
 from steerlm_jobs.evaluation.page.attributes import (
     Legend,
     attribute_parts,
@@ -20,7 +22,11 @@ from steerlm_jobs.evaluation.page.judged import judged_parts
 from steerlm_jobs.evaluation.page.rounds import Round
 from steerlm_jobs.evaluation.page.samples import sample_parts
 from steerlm_jobs.evaluation.page.series import line_key, square_key
-from steerlm_jobs.evaluation.page.steering import interval_text, two_digits
+from steerlm_jobs.evaluation.page.steering import (
+    difference_text,
+    interval_text,
+    two_digits,
+)
 
 _PACKAGE: Final = "steerlm_jobs.evaluation.page"
 _TEMPLATE: Final = "report.html.j2"
@@ -34,6 +40,14 @@ _FATES: Final = (
     ("other", "too long to be scored"),
 )
 """(style, name) of what becomes of a sample."""
+
+_ROLES: Final = {
+    ModelRole.FINAL: "the result",
+    ModelRole.PREVIOUS: "the result before the last iteration",
+    ModelRole.PLAIN_SFT: "baseline: the same answers without labels",
+    ModelRole.PERMUTED_LABELS: "baseline: labels of other conversations",
+    ModelRole.BASE_IN_WORDS: "baseline: the base model, asked in words",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,30 @@ def report_page(facts: PageFacts) -> str:
 
     Every text is escaped: prompts and answers are strangers' words.
     """
+    return (
+        _environment()
+        .get_template(_TEMPLATE)
+        .render(
+            style=Markup(_resource("style.css")),  # noqa: S704  # our own file, no foreign text
+            facts=facts,
+            evaluation=facts.evaluation,
+            made=facts.made,
+            attributes=attribute_parts(facts),
+            judged=judged_parts(facts.evaluation.judge),
+            samples=sample_parts(facts),
+            curves=_curve_parts(facts),
+            curve_legend=[(line_key(style), name) for style, name in _CURVE_LEGEND],
+            label_legend=[
+                (square_key("human"), "in the data"),
+                (square_key("trained"), "trained on"),
+            ],
+            rounds=[_round_part(one) for one in facts.made.rounds],
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
     environment = Environment(
         loader=FunctionLoader(_resource),
         autoescape=True,
@@ -58,22 +96,12 @@ def report_page(facts: PageFacts) -> str:
         lstrip_blocks=True,
     )
     environment.filters["interval"] = interval_text
+    environment.filters["difference"] = difference_text
     environment.filters["number"] = two_digits
     environment.globals["level_rows"] = level_rows
     environment.globals["is_measurable"] = is_measurable
-    return environment.get_template(_TEMPLATE).render(
-        style=Markup(_resource("style.css")),  # noqa: S704  # our own file, no foreign text
-        facts=facts,
-        evaluation=facts.evaluation,
-        made=facts.made,
-        attributes=attribute_parts(facts),
-        judged=judged_parts(facts.evaluation.judge),
-        samples=sample_parts(facts),
-        curves=_curve_parts(facts),
-        curve_legend=[(line_key(style), name) for style, name in _CURVE_LEGEND],
-        label_legend=[(square_key("human"), "in the data"), (square_key("trained"), "trained on")],
-        rounds=[_round_part(one) for one in facts.made.rounds],
-    )
+    environment.globals["roles"] = _ROLES
+    return environment
 
 
 def _curve_parts(facts: PageFacts) -> list[tuple[str, Curve, Markup]]:

@@ -8,7 +8,7 @@ from steerlm_jobs.contract.attributes import Attribute
 from steerlm_jobs.evaluation.answers import MeasuredAnswer
 from steerlm_jobs.evaluation.page.axes import level_ticks
 from steerlm_jobs.evaluation.page.facts import PageFacts
-from steerlm_jobs.evaluation.scorers import APM_NAME, Scorer, ScorerKind
+from steerlm_jobs.evaluation.scorers import Scorer, ScorerKind
 
 SAMPLE_PROMPTS: Final = 3
 """Prompts whose answers stand side by side; all are in samples.jsonl."""
@@ -88,7 +88,7 @@ def _badges(scorers: Sequence[Scorer], answer: MeasuredAnswer) -> Iterator[tuple
     for scorer in scorers:
         score = scorer.score(answer)
         if score is not None:
-            digits = 1 if scorer.name == APM_NAME else 0
+            digits = 0 if scorer.kind is ScorerKind.RULE else 1
             yield scorer.name, f"{round(score, digits) + 0.0:.{digits}f}"  # no -0.0
 
 

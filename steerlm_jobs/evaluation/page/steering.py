@@ -102,6 +102,19 @@ def interval_text(metric: MetricValue) -> str:
     return f"{two_digits(metric.value)} [{two_digits(metric.lower)}, {two_digits(metric.upper)}]"
 
 
+def difference_text(metric: MetricValue) -> str:
+    """Return `+0.10 [+0.02, +0.18]`, or a dash: of models that cannot be asked for a level."""
+    if metric.value is None:
+        return "\N{EN DASH}"
+    if metric.lower is None or metric.upper is None:
+        return _signed(metric.value)
+    return f"{_signed(metric.value)} [{_signed(metric.lower)}, {_signed(metric.upper)}]"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}" if round(value, 2) else "0.00"
+
+
 def two_digits(value: float) -> str:
     """Return a number with two digits, and no minus before a zero."""
     return f"{round(value, 2) + 0.0:.2f}"

@@ -9,7 +9,7 @@ from steerlm_jobs.evaluation.page.made import Made
 from steerlm_jobs.evaluation.page.render import report_page
 from steerlm_jobs.evaluation.scorers import all_scorers
 from tests.unit.evaluation.builders import SCHEMA
-from tests.unit.evaluation.measured import measured
+from tests.unit.evaluation.measured import an_apm_figure, measured
 from tests.unit.evaluation.page_facts import Page, a_judgement, a_round, some_facts
 
 HOSTILE = [
@@ -122,8 +122,8 @@ def test_figures_curves_iterations_samples_gates_data_and_lineage_are_there():
         "level 1: 9 (69.2%)",
         "What is it? 0 target apm 0.2 jokes 0 What is it? It is. 2 apm 2.2 jokes 2 What is it? It",
         "passed: meter/jokes/spearman failed: plain",
-        "humor 0.90 [0.80, 0.95] 0.30 1.20 40 5 measures",
-        "quality {0} {0} {0} 0 {0} not measurable".format("\N{EN DASH}"),
+        "humor apm 0.90 [0.80, 0.95] 0.30 1.20 40 5 measures",
+        "quality apm {0} {0} {0} 0 {0} not measurable".format("\N{EN DASH}"),
         "rank samples trained on mean sum 1 4 3 2.500 2 3 2 1.250",
         "samples asked for 9 kept and labelled 7 plain 1 left by the filter 5",
         "source conversations times seen plain 6 2.00",
@@ -149,6 +149,39 @@ def test_models_stand_beside_each_other_by_the_scorer_of_the_headline():
     text = Page(report_page(some_facts(measured(models=("new", "train-acsft"))))).text
     assert "Beside it: the model before, train-acsft" in text
     assert "humor by jokes new 1.00 [1.00, 1.00] train-acsft not measurable" in text
+
+
+def a_page_with_a_second_scorer(second):
+    """Return the page of an evaluation with both sweeps; quality and humor are seen together."""
+    found = measured(models=("new", "old"), seen={(4, 2): 7, (1, 0): 3}, second_scores={"humor": 1})
+    scorers = all_scorers(SCHEMA, [], has_second=True)
+    figures = evaluation(found, scorers, {"humor": an_apm_figure()}, 1, {"humor": second})
+    return Page(report_page(some_facts(found, evaluation=figures, scorers=scorers)))
+
+
+def test_the_second_scorer_stands_before_the_apm_with_its_own_trust():
+    text = a_page_with_a_second_scorer(an_apm_figure()).text
+    assert "by other-half not measurable: every answer measured the same" in text
+    assert "humor apm 0.90 [0.80, 0.95] 0.30 1.20 40 5 measures humor other-half 0.90" in text
+
+
+def test_a_scorer_whose_own_r_includes_zero_measures_nothing():
+    text = a_page_with_a_second_scorer(an_apm_figure(lower=-0.1)).text
+    assert "other-half new at target not measurable" in text
+    assert "humor other-half 0.90 [-0.10, 0.95] 0.30 1.20 40 5 not measurable" in text
+
+
+def test_the_sweep_of_seen_combinations_says_what_was_asked_and_how_often_it_was_seen():
+    page = a_page_with_a_second_scorer(an_apm_figure())
+    assert "The other attributes as most often seen with the level" in page.text
+    assert "level other-half apm seen most often together with 0 " in page.text
+    assert "3 quality 1 2 1.00 [1.00, 1.00] 2.25 [2.25, 2.25] 7 quality 4" in page.text
+
+
+def test_the_final_model_is_told_as_a_difference_to_each_other_one():
+    text = Page(report_page(some_facts())).text
+    assert "new minus Spearman slope mean at target train-acsft" in text
+    assert "new the result 21 0 0 0 train-acsft the result before the last iteration 21" in text
 
 
 def test_a_judge_is_told_with_what_it_cost_and_what_it_left_out():
