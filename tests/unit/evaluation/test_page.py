@@ -80,7 +80,7 @@ def test_drawings_tables_and_what_scrolls_have_names_and_are_reached_by_keyboard
         if tag == "svg":
             is_named = attributes.get("role") == "img" and attributes["aria-label"]
             assert is_named or attributes.get("aria-hidden") == "true"
-        if attributes.get("class") in {"scroll", "card scroll", "columns"}:
+        if attributes.get("class") in {"scroll", "card scroll", "card scroll below", "columns"}:
             assert attributes["tabindex"] == "0"
             assert attributes["role"] == "region"
             assert attributes["aria-label"]
@@ -180,7 +180,7 @@ def test_the_sweep_of_seen_combinations_says_what_was_asked_and_how_often_it_was
 
 def test_the_final_model_is_told_as_a_difference_to_each_other_one():
     text = Page(report_page(some_facts())).text
-    assert "new minus Spearman slope mean at target train-acsft" in text
+    assert "new minus each other one model Spearman slope mean at target train-acsft" in text
     assert "new the result 21 0 0 0 train-acsft the result before the last iteration 21" in text
 
 
