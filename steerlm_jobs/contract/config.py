@@ -84,6 +84,8 @@ class Execution(Value):
     num_shards: int = Field(default=1, ge=1)
     gates: tuple[Gate, ...] = ()
     """evaluate only."""
+    judge_secret_name: str = ""
+    """evaluate only: where the judge's key is, see `contract.secrets`; empty: no key is sent."""
     prepare: PrepareExecution | None = None
 
     @property

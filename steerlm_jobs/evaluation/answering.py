@@ -23,7 +23,7 @@ def answered(context: StageContext, recipe: EvaluateRecipe, work: Work) -> list[
     missing = chunks.missing(len(rows), work.chunk_rows)
     num_chunks = len(chunk_ranges(len(rows), work.chunk_rows)) - len(missing)
     context.progress.update(checkpoint_step=num_chunks)
-    models = _Models(context, work)
+    models = Models(context, work)
     for numbers in missing:
         context.stop.raise_if_set()
         asked = rows[numbers.start : numbers.stop]
@@ -36,7 +36,7 @@ def answered(context: StageContext, recipe: EvaluateRecipe, work: Work) -> list[
     return [MeasuredAnswer.from_json(row) for row in chunks.rows()]
 
 
-class _Models:
+class Models:
     """Holds one model at a time."""
 
     def __init__(self, context: StageContext, work: Work) -> None:
@@ -59,7 +59,7 @@ class _Models:
 
 
 def _answers(
-    recipe: EvaluateRecipe, work: Work, models: _Models, asked: Sequence[Row]
+    recipe: EvaluateRecipe, work: Work, models: Models, asked: Sequence[Row]
 ) -> list[Answer | None]:
     """Return the answers of one chunk; its rows are sorted by model."""
     sampling = Sampling(recipe.max_new_tokens, is_greedy=True)

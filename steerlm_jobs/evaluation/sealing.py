@@ -12,6 +12,8 @@ from steerlm_jobs.contract.recipes import EvaluateRecipe
 from steerlm_jobs.contract.report import Report
 from steerlm_jobs.evaluation.answers import MeasuredAnswer
 from steerlm_jobs.evaluation.figures import evaluation, metric_strings
+from steerlm_jobs.evaluation.judge.comparisons import Judgement
+from steerlm_jobs.evaluation.judge.session import with_judge
 from steerlm_jobs.evaluation.page.facts import PageFacts
 from steerlm_jobs.evaluation.page.made import how_it_was_made
 from steerlm_jobs.evaluation.page.render import report_page
@@ -30,6 +32,7 @@ def sealed(
     answers: Sequence[MeasuredAnswer],
     apm: Path,
     second: Path | None,
+    judgements: Sequence[Judgement],
 ) -> Report:
     """Compute the figures, decide the gates and seal everything.
 
@@ -41,6 +44,7 @@ def sealed(
         answers: One per row of the work, scored.
         apm: The labelling APM's folder.
         second: The second scorer's, if there is one.
+        judgements: Of the judge, if there is one.
     """
     context.progress.update(activity="intervals")
     measured = work.measured(answers)
@@ -51,6 +55,7 @@ def sealed(
         recipe.seed,
         None if second is None else _apm_figures(second),
     )
+    found = with_judge(found, judgements, recipe)
     for warning in found.warnings:
         context.notes.add(warning)
     gates = decide_gates(context.config.execution.gates, found.metrics)
@@ -58,6 +63,8 @@ def sealed(
     text = found.model_dump_json(by_alias=True, indent=1)
     (writer.content / "metrics.json").write_text(f"{text}\n", encoding="utf-8")
     write_jsonl(writer.content / "samples.jsonl", (a.to_json() for a in answers))
+    if recipe.judge is not None:
+        write_jsonl(writer.content / "judgements.jsonl", (j.to_json() for j in judgements))
     facts = PageFacts(
         evaluation=found,
         schema=work.schema,

@@ -26,6 +26,7 @@ from steerlm_jobs.evaluation.answering import answered
 from steerlm_jobs.evaluation.answers import MeasuredAnswer
 from steerlm_jobs.evaluation.checks import check_names
 from steerlm_jobs.evaluation.combinations import counted_combinations
+from steerlm_jobs.evaluation.judge.session import check_key, judged
 from steerlm_jobs.evaluation.prompts import evaluation_prompts
 from steerlm_jobs.evaluation.scorers import APM_NAME, SECOND_NAME, all_scorers
 from steerlm_jobs.evaluation.scoring import scored
@@ -47,12 +48,14 @@ def run(context: StageContext) -> Report:
     """
     recipe = _recipe(context.config)
     check_names(recipe, context.config.execution.gates)
+    check_key(context.config, recipe)
     apm, second = _apms(context, recipe)
     schema = read_schema(apm)
     scorers = all_scorers(schema, recipe.meters, has_second=second is not None)
     work = _work(context, recipe, schema)
     answers = _scored_answers(context, recipe, work, apm, second)
-    return sealed(context, recipe, work, scorers, answers, apm, second)
+    judgements = judged(context, recipe, work, answers)
+    return sealed(context, recipe, work, scorers, answers, apm, second, judgements)
 
 
 def _scored_answers(

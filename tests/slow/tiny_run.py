@@ -81,14 +81,19 @@ class TinyRun:
         )
 
     def prepared(self, rows, prompts=()):
-        """Seal prepare's content: rows by split name, prompts as texts."""
+        """Seal prepare's content: rows by split name, prompts as texts or conversations."""
         config = self.config("prepare", PrepareRecipe(attributes=SCHEMA.attributes))
         writer = self._writer(config)
         for name in SPLITS:
             of_split = [c.to_json() for c in rows if _file(c) == name]
             write_jsonl(writer.content / f"{name}.jsonl.zst", of_split)
-        asked = (a_conversation(f"p{i}", text).to_json() for i, text in enumerate(prompts))
-        write_jsonl(writer.content / "evaluation_prompts.jsonl", asked)
+        asked = (
+            prompt if isinstance(prompt, Conversation) else a_conversation(f"p{i}", prompt)
+            for i, prompt in enumerate(prompts)
+        )
+        write_jsonl(
+            writer.content / "evaluation_prompts.jsonl", (prompt.to_json() for prompt in asked)
+        )
         _save(a_model(9), writer.content / "base_model")
         _json(writer.content / "schema.json", SCHEMA.to_json())
         histogram = {"train": {"quality": {"histogram": {"0": 1, "4": 3}}}}

@@ -10,6 +10,7 @@ from steerlm_jobs.contract.kinds import TRAIN_JUDGE, TRAIN_PERMUTED, TRAIN_PLAIN
 from steerlm_operator.api.attributes import AttributeSpec
 from steerlm_operator.api.bootstrap import FilterKind
 from steerlm_operator.api.data_rules import broken_addresses, broken_data_rules
+from steerlm_operator.api.judge import broken_judge_rules
 from steerlm_operator.api.problems import Broken, Location, no_attribute, repeats
 from steerlm_operator.api.run import RunSpec, SteerLMRun
 from steerlm_operator.api.stages import Baseline, SecondScorer
@@ -33,6 +34,7 @@ def broken_rules(run: SteerLMRun) -> tuple[Broken, ...]:
         *broken_addresses(spec),
         *_retry(spec),
         *_evaluation(spec),
+        *_judge(spec),
         *_bootstrap(spec),
         *_best_by(spec),
         *_environment(spec),
@@ -91,6 +93,13 @@ def _evaluation(spec: RunSpec) -> Iterator[Broken]:
             yield (*here, "metric"), problem
         if (gate.min is None) == (gate.max is None):
             yield here, "give exactly one of min and max"
+
+
+def _judge(spec: RunSpec) -> Iterator[Broken]:
+    at: Location = ("spec", "stages", "evaluate", "judge")
+    settings = spec.stages.evaluate
+    has_opponent = spec.bootstrap.iterations > 0 or bool(settings.baselines)
+    yield from broken_judge_rules(settings.judge, at, has_opponent=has_opponent)
 
 
 def _bootstrap(spec: RunSpec) -> Iterator[Broken]:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from steerlm_jobs.contract.values import Value
+from steerlm_operator.api.judge import JudgeSpec
 from steerlm_operator.api.placement import (
     Cache,
     EnvironmentVariable,
@@ -14,7 +15,7 @@ from steerlm_operator.api.placement import (
     RetryPolicySpec,
 )
 from steerlm_operator.api.training import TrainingSpec
-from steerlm_operator.api.values import MAX_GATES, Real, SecretName
+from steerlm_operator.api.values import MAX_GATES, Real
 
 
 class StageSettings(Value):
@@ -145,19 +146,6 @@ class Baseline(StrEnum):
     PLAIN_SFT = "PlainSft"
     PERMUTED_LABELS = "PermutedLabels"
     BASE_IN_WORDS = "BaseInWords"
-
-
-class JudgeSpec(Value):
-    """An OpenAI-compatible endpoint that compares answers."""
-
-    endpoint_url: str = Field(min_length=1, max_length=1024)
-    """Address."""
-    model: str = Field(min_length=1, max_length=253)
-    """Model name."""
-    secret_name: SecretName = ""
-    """Secret with its key."""
-    max_cost: Real | None = Field(default=None, ge=0)
-    """In the endpoint's currency."""
 
 
 class EvaluateSettings(StageSettings):

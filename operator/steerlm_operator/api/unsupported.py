@@ -7,9 +7,7 @@ from steerlm_operator.api.serve import ServeEngine
 
 def unsupported(run: SteerLMRun) -> tuple[tuple[Location, str], ...]:
     """Return (location, one line) of each value that cannot be honoured yet."""
-    stages, at = run.spec.stages, ("spec", "stages")
     asked: list[tuple[Location, object, bool]] = [
-        ((*at, "evaluate", "judge"), "a judge", stages.evaluate.judge is not None),
         (("spec", "serve", "enabled"), "true", run.spec.serve.enabled),
         (
             ("spec", "serve", "engine"),

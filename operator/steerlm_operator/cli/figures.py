@@ -11,6 +11,7 @@ from steerlm_jobs.contract.evaluation import ApmFigures, Evaluation
 from steerlm_jobs.contract.gates import GateResult
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_operator.api.status import RunStatus
+from steerlm_operator.cli.judge import judge_lines
 from steerlm_operator.cli.steering import (
     comparison_tables,
     further_table,
@@ -50,6 +51,9 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     console.print(further_table(evaluation))
     for table in comparison_tables(evaluation):
         console.print(table)
+    if evaluation.judge is not None:
+        for line in judge_lines(evaluation.judge):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
     for warning in evaluation.warnings:
         console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
 

@@ -24,6 +24,7 @@ from steerlm_operator.local.commands import require_jobs
 from steerlm_operator.local.ending import exit_code
 from steerlm_operator.local.inputs import with_absolute_inputs
 from steerlm_operator.local.runner import run_here
+from steerlm_operator.local.secrets import require_secrets
 
 
 def run(
@@ -61,6 +62,7 @@ def run(
     console = stdout_console()
     _print_unused(console, wanted)
     require_jobs()
+    require_secrets(wanted.spec)
     root = workdir or Path("runs") / wanted.metadata.name
     if dry_run:
         print_dry_run(console, wanted, root)

@@ -91,7 +91,9 @@ def _execution(spec: RunSpec, stage: Stage, prefix: str, run_uid: str, attempt: 
         case StageKind.TRAIN_ACSFT:
             return _trained(execution, spec, spec.stages.train_acsft)
         case StageKind.EVALUATE:
-            return execution.model_copy(update={"gates": gates(spec)})
+            judge = spec.stages.evaluate.judge
+            secret = "" if judge is None else judge.secret_name
+            return execution.model_copy(update={"gates": gates(spec), "judge_secret_name": secret})
         case _:
             return execution
 

@@ -79,6 +79,9 @@ _BOOTSTRAP_SAMPLE: Final = (
     "samplesPerPrompt maxPrompts topK temperature maxNewTokens minCount maximise[] limits "
     "dropUnfinished dropDuplicates"
 )
+_JUDGE: Final = (
+    "endpointUrl model form maxCost pricePerMillionInputTokens pricePerMillionOutputTokens"
+)
 _USES_TARGETS: Final = frozenset({_ACSFT, _EVALUATE})
 
 EFFECTS: Final[Effects] = {
@@ -126,7 +129,8 @@ EFFECTS: Final[Effects] = {
     **_each("stages.evaluate.meters[].", "name attribute pattern", frozenset({_EVALUATE})),
     "stages.evaluate.secondScorer": frozenset({_APM, _EVALUATE}),  # it takes half of the labels
     "stages.evaluate.baselines[]": frozenset({_EVALUATE}),
-    **_each("stages.evaluate.judge.", "endpointUrl model secretName maxCost", _NOTHING),
+    **_each("stages.evaluate.judge.", _JUDGE, frozenset({_EVALUATE})),
+    "stages.evaluate.judge.secretName": _NOTHING,
     **_each("stages.evaluate.gates[].", "metric min max", _NOTHING),
     "bootstrap.iterations": _NOTHING,
     **_each("bootstrap.", _BOOTSTRAP_SAMPLE, frozenset({_SAMPLE})),

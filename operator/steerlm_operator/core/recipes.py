@@ -15,6 +15,7 @@ from steerlm_jobs.contract.recipes import (
     AnnotateRecipe,
     EvaluateRecipe,
     Filters,
+    JudgeRule,
     LabelGroups,
     LabelSource,
     Lora,
@@ -30,6 +31,7 @@ from steerlm_jobs.contract.recipes import (
 )
 from steerlm_operator.api.attributes import AttributeSpec
 from steerlm_operator.api.data import SourceSpec
+from steerlm_operator.api.judge import JudgeSpec
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.api.stages import Baseline, SecondScorer
 from steerlm_operator.api.training import Method, TrainingSpec
@@ -271,6 +273,23 @@ def _sample(spec: RunSpec, stage: Stage) -> SampleRecipe:
     )
 
 
+def _judge(judge: JudgeSpec | None) -> JudgeRule | None:
+    if judge is None:
+        return None
+    prices = (judge.price_per_million_input_tokens, judge.price_per_million_output_tokens)
+    input_price, output_price, max_cost = (
+        None if number is None else float(number) for number in (*prices, judge.max_cost)
+    )
+    return JudgeRule(
+        endpoint_url=judge.endpoint_url,
+        model=judge.model,
+        form=judge.form.value,
+        input_price=input_price,
+        output_price=output_price,
+        max_cost=max_cost,
+    )
+
+
 def _evaluate(spec: RunSpec) -> EvaluateRecipe:
     settings = spec.stages.evaluate
     return EvaluateRecipe(
@@ -282,6 +301,7 @@ def _evaluate(spec: RunSpec) -> EvaluateRecipe:
             MeterRule(name=m.name, attribute=m.attribute, pattern=m.pattern)
             for m in settings.meters
         ),
+        judge=_judge(settings.judge),
         targets=_targets(spec),
         second_scorer=settings.second_scorer.value,
         # In an order of our own: that of the spec decides nothing

@@ -23,6 +23,10 @@ class JobsMissingError(LocalError):
     """The stage programs' dependencies are not installed."""
 
 
+class SecretMissingError(LocalError):
+    """A key that the run will need is not there."""
+
+
 class FileMissingError(LocalError):
     """A file named on the command line cannot be read."""
 

@@ -63,6 +63,7 @@ def stage_job(run: RunIdentity, spec: RunSpec, action: Launch, site: StagePodSet
         environment=action.environment,
         grace_seconds=site.grace_seconds,
         gang_key=_placement(spec, settings, site).topology_key if num_pods > 1 else "",
+        judge_secret=action.config.execution.judge_secret_name,
     )
     execution = action.config.execution.model_copy(
         update={"num_shards": num_pods if is_sharded else 1}

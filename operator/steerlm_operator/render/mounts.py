@@ -12,6 +12,7 @@ TMP_DIR: Final = "/tmp"  # noqa: S108  # an emptyDir of the pod's own
 SHARED_MEMORY_DIR: Final = "/dev/shm"  # noqa: S108  # an emptyDir of the pod's own
 CREDENTIALS_DIR: Final = "/var/run/steerlm/store"
 HUB_TOKEN_DIR: Final = "/var/run/steerlm/hub"  # noqa: S105  # a path
+JUDGE_KEY_DIR: Final = "/var/run/steerlm/judge"
 TERMINATION_LOG: Final = "/dev/termination-log"
 PORT: Final = 8080
 """Progress and metrics of a stage container."""

@@ -29,6 +29,7 @@ from kubernetes.client import (
     V1VolumeMount,
 )
 
+from steerlm_jobs.contract.secrets import JUDGE_KEY_VARIABLE
 from steerlm_operator.api.placement import CredentialsMode, Placement, Resources
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.render import mounts
@@ -53,6 +54,8 @@ class PodNeeds:
     grace_seconds: int = 300
     gang_key: str = ""
     """Label of the nodes that all pods of this Job share."""
+    judge_secret: str = ""
+    """Secret with the judge's key; empty: none is mounted."""
 
 
 def pod_spec(run: RunIdentity, spec: RunSpec, needs: PodNeeds, site: StagePodSettings) -> V1PodSpec:
@@ -165,7 +168,7 @@ def _storage(
         volumes.append(_config_volume())
         places.append(V1VolumeMount(name="config", mount_path=mounts.CONFIG_DIR, read_only=True))
         variables[mounts.CONFIG_VARIABLE] = f"{mounts.CONFIG_DIR}/{mounts.CONFIG_FILE}"
-    for name, secret, folder, variable in _secrets(spec):
+    for name, secret, folder, variable in _secrets(spec, needs):
         volumes.append(V1Volume(name=name, secret=V1SecretVolumeSource(secret_name=secret)))
         places.append(V1VolumeMount(name=name, mount_path=folder, read_only=True))
         variables[variable] = folder
@@ -189,7 +192,7 @@ def _store_variables(spec: RunSpec, site: StagePodSettings) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def _secrets(spec: RunSpec) -> list[tuple[str, str, str, str]]:
+def _secrets(spec: RunSpec, needs: PodNeeds) -> list[tuple[str, str, str, str]]:
     """Return (volume, Secret, folder, variable) of each mounted Secret."""
     found = []
     credentials = spec.storage.credentials
@@ -211,6 +214,8 @@ def _secrets(spec: RunSpec) -> list[tuple[str, str, str, str]]:
                 mounts.HUB_TOKEN_VARIABLE,
             )
         )
+    if needs.judge_secret:
+        found.append(("judge-key", needs.judge_secret, mounts.JUDGE_KEY_DIR, JUDGE_KEY_VARIABLE))
     return found
 
 

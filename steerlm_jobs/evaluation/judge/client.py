@@ -94,11 +94,14 @@ class ChatClient:
         for attempt in range(_ATTEMPTS):
             try:
                 answer = self._post(messages)
-            except httpx2.TransportError as error:
+            except httpx2.InvalidURL:
+                msg = f"{self._place}: no address; check stages.evaluate.judge.endpointUrl"
+                raise BadConfigError(msg) from None
+            except httpx2.RequestError as error:
                 problem, asked_for = type(error).__name__, None
             else:
                 if answer.is_success:
-                    return _reply(answer, messages)
+                    return _reply(answer, messages, self._endpoint.key)
                 self._refuse(answer.status_code)
                 problem = f"HTTP {answer.status_code}"
                 asked_for = retry_after(answer.headers.get("Retry-After"), self._now())
@@ -164,10 +167,11 @@ def _wait_seconds(attempt: int, asked_for: float | None) -> float | None:
     return max(_FIRST_WAIT_SECONDS * (1 << attempt), asked_for or 0.0)
 
 
-def _reply(answer: httpx2.Response, messages: Messages) -> Reply:
+def _reply(answer: httpx2.Response, messages: Messages, key: str) -> Reply:
     """Read an answer. One that is not of the form is an empty text: nobody can read scores in it.
 
-    The first choice's text; a count that is missing is replaced by an upper bound.
+    The first choice's text, without the key if the server repeats it; a count that is missing is
+    replaced by an upper bound.
     """
     try:
         value = answer.json()
@@ -175,6 +179,7 @@ def _reply(answer: httpx2.Response, messages: Messages) -> Reply:
         value = None
     found: Mapping[str, Any] = value if isinstance(value, dict) else {}
     text = _text(found)
+    text = text.replace(key, "(key)") if key else text
     counts = found.get("usage")
     if isinstance(counts, dict):
         asked, said = counts.get("prompt_tokens"), counts.get("completion_tokens")

@@ -75,6 +75,11 @@ class Judgement:
     usage: Usage
     replies: tuple[str, ...] = ()
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """That of its comparison."""
+        return self.prompt_id, self.opponent
+
     def to_json(self) -> dict[str, Any]:
         """Return it as a row."""
         return {

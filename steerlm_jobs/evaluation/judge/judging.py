@@ -1,6 +1,5 @@
 """Takes comparisons to the judge, one after the other, within the budget."""
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -38,19 +37,12 @@ class Judge:
     """Before this process, too."""
     _num_unanswered: int = 0
 
-    def judgements(
-        self, comparisons: Iterable[Comparison], tick: Callable[[], None] = lambda: None
-    ) -> Iterator[Judgement]:
-        """Yield a judgement for each comparison, in order; those that are not judged, too.
+    def judgement(self, comparison: Comparison) -> Judgement:
+        """Return what is said of a comparison, or why nothing is.
 
         Raises:
             BadConfigError: The endpoint does not know the address, the key or the model.
         """
-        for comparison in comparisons:
-            tick()
-            yield self._judgement(comparison)
-
-    def _judgement(self, comparison: Comparison) -> Judgement:
         if not comparison.dialogues:
             return _not_judged(comparison, NotJudged.NO_ANSWER)
         if self._num_unanswered >= _GIVES_UP_AFTER:

@@ -3,20 +3,16 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from steerlm_jobs.contract.errors import BadConfigError
-
-SECRETS_VARIABLE: Final = "STEERLM_SECRETS_DIR"
-"""Folder of mounted Secrets, each a folder of its name with a file for each of its keys."""
-KEY_FILE: Final = "apiKey"
+from steerlm_jobs.contract.secrets import JUDGE_KEY_FILE, JUDGE_KEY_VARIABLE, secret_variable
 
 
 def judge_key(secret_name: str, environment: Mapping[str, str] | None = None) -> str:
     """Return the key that a secret's name stands for; empty for an empty name.
 
-    The file `apiKey` of the Secret where Secrets are mounted, else the environment variable of that
-    name: `openai-api-key` is OPENAI_API_KEY.
+    The file `apiKey` of the Secret where it is mounted, else the environment variable of its name:
+    `openai-api-key` is OPENAI_API_KEY.
 
     Raises:
         BadConfigError: There is none, or it cannot be one. The message does not quote it.
@@ -24,10 +20,10 @@ def judge_key(secret_name: str, environment: Mapping[str, str] | None = None) ->
     if not secret_name:
         return ""
     given = os.environ if environment is None else environment
-    variable = secret_name.upper().replace("-", "_").replace(".", "_")
-    mounted = given.get(SECRETS_VARIABLE)
+    variable = secret_variable(secret_name)
+    mounted = given.get(JUDGE_KEY_VARIABLE)
     if mounted:
-        file = Path(mounted) / secret_name / KEY_FILE
+        file = Path(mounted) / JUDGE_KEY_FILE
         try:
             return _checked(file.read_text(encoding="utf-8"), str(file))
         except (OSError, UnicodeError):

@@ -109,6 +109,22 @@ def test_secrets_are_refused_and_never_repeated(text: str):
 
 
 @pytest.mark.parametrize(
+    ("judge", "bootstrap", "found"),
+    [
+        ("{endpointUrl: 'ftp://x', model: m}", "", [".endpointUrl: write http://HOST/PATH or https://HOST/PATH, without '?' and '#'"]),
+        ("{endpointUrl: 'https://x/v1?key=hunter2', model: m}", "", [".endpointUrl: write http://HOST/PATH or https://HOST/PATH, without '?' and '#'"]),
+        ("{endpointUrl: 'https://x/v1', model: m, maxCost: 3}", "", [".maxCost: needs pricePerMillionInputTokens and pricePerMillionOutputTokens"]),
+        ("{endpointUrl: 'https://x/v1', model: m, pricePerMillionInputTokens: 3}", "", [": give both pricePerMillionInputTokens and pricePerMillionOutputTokens, or none"]),
+        ("{endpointUrl: 'https://x/v1', model: m}", "  bootstrap: {iterations: 0}\n", [": there is no model to compare with: raise bootstrap.iterations or name baselines"]),
+    ],
+)  # fmt: skip
+def test_a_judge_that_cannot_be_asked_is_refused(judge: str, bootstrap: str, found: list[str]):
+    lines = f"  stages: {{evaluate: {{judge: {judge}}}}}\n{bootstrap}"
+    at = "run.yaml:9: spec.stages.evaluate.judge"
+    assert problems(f"{GOOD}{lines}") == [f"{at}{line}" for line in found]
+
+
+@pytest.mark.parametrize(
     ("text", "line"),
     [
         ("a: &a [*a]\n", "run.yaml:1: not YAML: nested deeper than 50"),

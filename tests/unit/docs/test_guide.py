@@ -8,6 +8,7 @@ import yaml
 
 from steerlm_operator.api.data import SourceSpec
 from steerlm_operator.api.loading import load_run
+from steerlm_operator.api.stages import StagesSpec
 from steerlm_operator.cli.main import app
 from tests.house.repository import PACKAGES
 from tests.unit.docs.guide import GUIDE, PAGES, ROOT, blocks, first_cells
@@ -38,6 +39,8 @@ def test_every_yaml_of_the_guide_is_valid(page, text):
     value = yaml.safe_load(text)
     if "apiVersion" in value:
         load_run(text, file_name=page)
+    elif "stages" in value:  # a part of a spec
+        StagesSpec.model_validate(value["stages"])
     else:  # fields of a source
         SourceSpec.model_validate({"name": "a", "uri": "a.jsonl", **value})
 

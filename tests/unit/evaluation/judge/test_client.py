@@ -42,7 +42,7 @@ def prefers_good(_number: int, body: dict) -> Answer:
 def test_both_orders_are_asked_and_averaged():
     with a_stand_in(prefers_good) as there:
         judge = Judge(there.client(), "Pair", Budget())
-        (found,) = judge.judgements([a_comparison()])
+        found = judge.judgement(a_comparison())
     assert found.scores == {Side.FINAL: 9.0, Side.OTHER: 5.0}
     assert found.usage == judge.spent == Usage(2, 200, 20)
     assert found.replies == ("[[9, 4]]", "[[6, 9]]")
@@ -127,7 +127,9 @@ def test_a_request_that_is_refused_is_one_comparison_not_judged():
 
     with a_stand_in(answer) as there:
         judge = Judge(there.client(), "Pair", Budget())
-        found = list(judge.judgements([a_comparison("1", "GOOD LONG"), a_comparison("2")]))
+        found = [
+            judge.judgement(one) for one in [a_comparison("1", "GOOD LONG"), a_comparison("2")]
+        ]
         with pytest.raises(RefusedError, match="HTTP 400"):
             there.client().ask(({"role": "user", "content": "LONG"},))
     assert [f.cause for f in found] == [NotJudged.REFUSED, None]
@@ -139,7 +141,7 @@ def test_a_request_that_is_refused_is_one_comparison_not_judged():
 def test_an_answer_that_is_none_is_unreadable_and_not_asked_for_again(body):
     with a_stand_in(lambda *_: Answer(200, body)) as there:
         judge = Judge(there.client(), "Pair", Budget())
-        (found,) = judge.judgements([a_comparison()])
+        found = judge.judgement(a_comparison())
     assert (found.cause, found.scores) == (NotJudged.UNREADABLE, None)
     assert found.usage.is_estimated
     assert len(there.bodies) == 2
@@ -148,7 +150,7 @@ def test_an_answer_that_is_none_is_unreadable_and_not_asked_for_again(body):
 def test_a_malformed_verdict_costs_and_does_not_count():
     with a_stand_in(lambda *_: said("I like both.")) as there:
         judge = Judge(there.client(), "Pair", Budget())
-        (found,) = judge.judgements([a_comparison()])
+        found = judge.judgement(a_comparison())
     assert (found.cause, found.usage) == (NotJudged.UNREADABLE, Usage(2, 200, 20))
 
 
@@ -163,7 +165,7 @@ def test_the_cost_cap_is_never_passed_and_the_rest_is_not_judged():
     many = [a_comparison(str(n)) for n in range(20)]
     with a_stand_in(lambda *_: said("[[9, 4]]", usage=(900, 900))) as there:
         judge = Judge(there.client(), "Pair", Budget(prices, max_cost=20.0))
-        found = list(judge.judgements(many))
+        found = [judge.judgement(one) for one in many]
     judged = [f for f in found if f.cause is None]
     assert 0 < len(judged) < 20
     assert {f.cause for f in found[len(judged) :]} == {NotJudged.COST_CAP}
@@ -175,7 +177,7 @@ def test_what_an_earlier_attempt_spent_counts():
     with a_stand_in(prefers_good) as there:
         budget = Budget(Prices(1000.0, 1000.0), max_cost=20.0)
         judge = Judge(there.client(), "Pair", budget, spent=Usage(9, 10_000, 9_000))
-        (found,) = judge.judgements([a_comparison()])
+        found = judge.judgement(a_comparison())
     assert (found.cause, there.bodies) == (NotJudged.COST_CAP, [])
 
 
@@ -183,7 +185,7 @@ def test_a_judge_that_is_gone_is_asked_no_more():
     many = [a_comparison(str(n)) for n in range(9)]
     with a_stand_in(lambda *_: Answer(503)) as there:
         judge = Judge(there.client(), "Pair", Budget())
-        found = list(judge.judgements(many))
+        found = [judge.judgement(one) for one in many]
     assert [f.cause for f in found] == [NotJudged.UNAVAILABLE] * 9
     assert len(there.bodies) == 3 * 5
 
@@ -192,7 +194,7 @@ def test_a_pause_of_the_judge_loses_only_what_it_was_asked_then():
     answers = itertools.chain([Answer(503)] * 5, itertools.repeat(said("[[9, 4]]")))
     with a_stand_in(lambda *_: next(answers)) as there:
         judge = Judge(there.client(), "Pair", Budget())
-        found = list(judge.judgements([a_comparison("1"), a_comparison("2")]))
+        found = [judge.judgement(one) for one in [a_comparison("1"), a_comparison("2")]]
     assert [f.cause for f in found] == [NotJudged.UNAVAILABLE, None]
 
 
@@ -201,7 +203,7 @@ def test_a_comparison_without_answers_costs_nothing():
     nothing = type(nothing)(nothing.prompt_id, nothing.opponent, {})
     with a_stand_in(prefers_good) as there:
         judge = Judge(there.client(), "Pair", Budget())
-        (found,) = judge.judgements([nothing])
+        found = judge.judgement(nothing)
     assert (found.cause, there.bodies) == (NotJudged.NO_ANSWER, [])
 
 
@@ -210,24 +212,41 @@ def test_the_key_goes_into_one_header_and_nowhere_else(caplog):
     with a_stand_in(prefers_good) as there:
         client = there.client(key=KEY)
         judge = Judge(client, "Pair", Budget())
-        (found,) = judge.judgements([a_comparison()])
+        found = judge.judgement(a_comparison())
         shown = [repr(client), repr(judge), repr(found), repr(Endpoint("u", "m", KEY)), caplog.text]
     assert {h["Authorization"] for h in there.headers} == {f"Bearer {KEY}"}
     assert KEY not in str(found.to_json()) + str(there.bodies) + "".join(shown)
 
 
+def test_a_server_that_repeats_the_key_finds_it_cut_out():
+    with a_stand_in(lambda *_: said(f"You are {KEY}. [[1, 2]]")) as there:
+        assert there.client(key=KEY).ask(MESSAGES).text == "You are (key). [[1, 2]]"
+
+
+def test_an_answer_that_cannot_be_unpacked_is_asked_for_again():
+    broken = Answer(200, b"no gzip", {"Content-Encoding": "gzip"})
+    answers = [broken, said("[[1, 2]]")]
+    with a_stand_in(lambda n, _: answers[n]) as there:
+        assert there.client().ask(MESSAGES).text == "[[1, 2]]"
+
+
+def test_an_address_that_is_none_is_a_config_error():
+    client = ChatClient(Endpoint("http://[::1", "m"), wait=lambda _: None)
+    with pytest.raises(BadConfigError, match=r"no address; check .*endpointUrl"):
+        client.ask(MESSAGES)
+
+
 def test_a_key_comes_from_a_mounted_secret_or_the_environment(tmp_path):
-    (tmp_path / "my-judge.key").mkdir()
-    (tmp_path / "my-judge.key" / "apiKey").write_text(f"{KEY}\n")
-    mounted = {"STEERLM_SECRETS_DIR": str(tmp_path)}
+    mounted = {"STEERLM_JUDGE_KEY_DIR": str(tmp_path)}
+    with pytest.raises(BadConfigError, match="apiKey: cannot be read"):
+        judge_key("other", mounted)
+    (tmp_path / "apiKey").write_text(f"{KEY}\n")
     assert judge_key("my-judge.key", mounted) == KEY
     assert judge_key("my-judge.key", {"MY_JUDGE_KEY": KEY}) == KEY
-    assert judge_key("other", {**mounted, "OTHER": KEY}) == KEY
+    assert judge_key("other", {"STEERLM_JUDGE_KEY_DIR": str(tmp_path / "no"), "OTHER": KEY}) == KEY
     assert judge_key("", {}) == ""
     with pytest.raises(BadConfigError, match="set the environment variable OTHER_NAME"):
         judge_key("other-name", {})
-    with pytest.raises(BadConfigError, match="apiKey: cannot be read"):
-        judge_key("other", mounted)
 
 
 @pytest.mark.parametrize("text", ["", " ", f"{KEY} {KEY}", f"{KEY}\n{KEY}", f"{KEY}é", f"{KEY}\0"])
