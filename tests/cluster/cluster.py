@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.build import helm_program
+from tests.cluster.build import helm_program, kubectl_program
 from tests.cluster.control_plane import ADMIN, KUBELET, OPERATOR, ControlPlane, free_port
 from tests.cluster.processes import end, start
 from tests.cluster.runs import STAND_IN_IMAGE
@@ -51,7 +51,7 @@ class Cluster:
         """
         config = str(self.control_plane.kubeconfig(ADMIN))
         done = subprocess.run(
-            ["kubectl", "--kubeconfig", config, *arguments],
+            [kubectl_program(), "--kubeconfig", config, *arguments],
             input=given,
             capture_output=True,
             text=True,

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.build import CannotBuildError, control_plane, helm_program, s3_server
+from tests.cluster.build import (
+    CannotBuildError,
+    control_plane,
+    helm_program,
+    kubectl_program,
+    s3_server,
+)
 from tests.cluster.cluster import Cluster
 
 
@@ -16,6 +22,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         control_plane()
         s3_server()
         helm_program()
+        kubectl_program()
     except CannotBuildError as error:
         pytest.skip(f"no cluster for the tests: {error}")
     with Cluster(tmp_path_factory.mktemp("cluster")) as found:
