@@ -55,12 +55,16 @@ def stage_job(run: RunIdentity, spec: RunSpec, action: Launch, site: StagePodSet
         **_queue_labels(settings.queue or spec.queue),
     }
     num_pods, is_sharded = pods_of(settings), isinstance(settings, _SHARDED)
+    meeting = _rendezvous(run, action, num_pods, is_sharded=is_sharded)
     needs = PodNeeds(
         image=settings.image or spec.defaults.image or site.image,
         command=_command(kind, settings),
         resources=settings.resources,
         placement=_placement(spec, settings, site),
-        environment=action.environment,
+        environment=(
+            *action.environment,
+            *_rendezvous(run, action, num_pods, is_sharded=is_sharded),
+        ),
         grace_seconds=site.grace_seconds,
         gang_key=_placement(spec, settings, site).topology_key if num_pods > 1 else "",
         judge_secret=action.config.execution.judge_secret_name,
@@ -132,6 +136,16 @@ def _placement(spec: RunSpec, settings: StageSettings, site: StagePodSettings) -
     if _has_gpus(settings.resources):
         return spec.defaults.gpu_placement or site.gpu_placement
     return spec.defaults.cpu_placement
+
+
+def _rendezvous(
+    run: RunIdentity, action: Launch, num_pods: int, *, is_sharded: bool
+) -> tuple[tuple[str, str], ...]:
+    """Return where the ranks of a gang meet: its first pod, by its name in the run's Service."""
+    if num_pods == 1 or is_sharded:
+        return ()
+    first = f"{run.job_name(action.stage, action.attempt)}-0.{run.service_name}"
+    return (("MASTER_ADDR", first), ("MASTER_PORT", str(mounts.RENDEZVOUS_PORT)))
 
 
 def _has_gpus(resources: Resources) -> bool:

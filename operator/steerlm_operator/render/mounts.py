@@ -17,6 +17,9 @@ TERMINATION_LOG: Final = "/dev/termination-log"
 PORT: Final = 8080
 """Progress and metrics of a stage container."""
 
+RENDEZVOUS_PORT: Final = 29400
+"""Where the ranks of a gang meet."""
+
 CONFIG_VARIABLE: Final = "STEERLM_CONFIG_FILE"
 REPORT_VARIABLE: Final = "STEERLM_REPORT_FILE"
 SCRATCH_VARIABLE: Final = "STEERLM_SCRATCH_DIR"

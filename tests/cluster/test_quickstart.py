@@ -1,0 +1,56 @@
+"""The quickstart with its real stage programs: in pods, over S3, two nodes of two ranks each."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.runs import ROOT, STAGES, quickstart
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+
+def small(run: dict[str, Any]) -> dict[str, Any]:
+    """Return the quickstart cut to a few steps: what is learnt does not matter here."""
+    stages = run["spec"]["stages"]
+    for stage in ("trainApm", "trainAcsft"):
+        stages[stage]["training"] |= {"maxTokens": 6000, "epochs": 1}
+    stages["evaluate"] |= {"promptsPerLevel": 2, "maxNewTokens": 24, "gates": []}
+    run["spec"]["bootstrap"] |= {"maxPrompts": 8, "maxNewTokens": 24, "dropUnfinished": False}
+    return run
+
+
+def fingerprints(status: dict[str, Any]) -> dict[str, str]:
+    return {stage["name"]: stage["fingerprint"] for stage in status["stages"]}
+
+
+def test_pods_make_the_results_that_one_machine_makes(
+    cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    run = small(quickstart())
+    for stage in ("trainApm", "trainAcsft"):
+        run["spec"]["stages"][stage] |= {"nodes": 2, "resources": {"gpus": 2}}
+    cluster.apply(namespace, run)
+    ended = cluster.wait_for(namespace, "quickstart", "Succeeded", seconds=900)
+    local = small(yaml.safe_load((ROOT / "examples/quickstart.yaml").read_text(encoding="utf-8")))
+    for source in (*local["spec"]["data"]["labelled"], *local["spec"]["data"]["unlabelled"]):
+        source["uri"] = str(ROOT / "examples" / source["uri"])
+    prompts = local["spec"]["data"]["evaluationPrompts"]
+    prompts["uri"] = str(ROOT / "examples" / prompts["uri"])
+    file = tmp_path / "local.yaml"
+    file.write_text(yaml.safe_dump(local), encoding="utf-8")
+    command = [sys.executable, "-m", "steerlm_operator.cli.main", "run", str(file)]
+    subprocess.run(
+        [*command, "--workdir", str(tmp_path / "run")], check=True, capture_output=True, timeout=600
+    )
+    here = json.loads((tmp_path / "run/.steerlm/status.json").read_text(encoding="utf-8"))
+    assert fingerprints(ended["status"]) == fingerprints(here)
+    assert [stage["state"] for stage in ended["status"]["stages"]] == ["Succeeded"] * len(STAGES)
+    trained = cluster.get("pods", "-n", namespace, "-l", "steerlm.dev/stage=train-apm")["items"]
+    assert {pod["spec"]["nodeName"] for pod in trained} <= {"gpu-0", "gpu-1"}
+    assert len(trained) == 2
