@@ -61,10 +61,7 @@ def stage_job(run: RunIdentity, spec: RunSpec, action: Launch, site: StagePodSet
         command=_command(kind, settings),
         resources=settings.resources,
         placement=_placement(spec, settings, site),
-        environment=(
-            *action.environment,
-            *_rendezvous(run, action, num_pods, is_sharded=is_sharded),
-        ),
+        environment=(*action.environment, *meeting),
         grace_seconds=site.grace_seconds,
         gang_key=_placement(spec, settings, site).topology_key if num_pods > 1 else "",
         judge_secret=action.config.execution.judge_secret_name,
