@@ -10,6 +10,7 @@ from steerlm_operator.cli.ask import ask
 from steerlm_operator.cli.data import data
 from steerlm_operator.cli.gc import gc
 from steerlm_operator.cli.lint import lint
+from steerlm_operator.cli.render import render
 from steerlm_operator.cli.report import report
 from steerlm_operator.cli.run import run
 from steerlm_operator.cli.status import status
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(lint)
+app.command()(render)
 app.command()(status)
 app.command()(report)
 app.command()(ask)

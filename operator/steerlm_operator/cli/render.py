@@ -1,0 +1,74 @@
+"""`steerlm render`: what the operator would create for a run, without a cluster."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+import yaml
+
+from steerlm_jobs.contract.config import StageInput, artifact_uri
+from steerlm_operator.api.loading import load_run
+from steerlm_operator.api.run import SteerLMRun
+from steerlm_operator.cli.sources import overrides_of, read_text
+from steerlm_operator.core.configs import stage_config
+from steerlm_operator.core.graph import StageId, stage_graph
+from steerlm_operator.core.observed import Launch
+from steerlm_operator.core.policies import environment
+from steerlm_operator.render.job import as_json, stage_job
+from steerlm_operator.render.names import RunIdentity
+from steerlm_operator.render.network import network_policy_json, service_json
+from steerlm_operator.render.settings import StagePodSettings
+
+_UID: Final = "00000000-0000-0000-0000-000000000000"
+_LATER: Final = "known-at-run-time"
+
+
+def render(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A SteerLMRun, as YAML.")],
+    changes: Annotated[
+        list[str],
+        typer.Option("--set", metavar="PATH=VALUE", help="Change a field first, as `run` does."),
+    ] = [],  # noqa: B006  # typer copies it
+    image: Annotated[
+        str, typer.Option(help="Image of the stages where the run names none; else the chart's.")
+    ] = StagePodSettings().image,
+) -> None:
+    """Print what the operator would create: Service, NetworkPolicy, first Job of each stage.
+
+    Uid and fingerprints are known only at run time and stand as placeholders. It asks no cluster;
+    `| kubectl apply --dry-run=server -f -` asks one whether it would take them.
+
+    Examples:
+    steerlm render crds/examples/quickstart.yaml
+
+    steerlm render my.yaml --set spec.stages.trainAcsft.nodes=4
+    """
+    run = load_run(read_text(file), file_name=str(file), overrides=overrides_of(changes))
+    for body in rendered(run, StagePodSettings(image=image)):
+        print("---")
+        print(yaml.safe_dump(body, sort_keys=False, width=100), end="")
+
+
+def rendered(run: SteerLMRun, site: StagePodSettings) -> list[dict[str, object]]:
+    """Return the objects in the order in which they would be created."""
+    identity = RunIdentity(run.metadata.namespace or "default", run.metadata.name, _UID)
+    jobs = [as_json(stage_job(identity, run.spec, action, site)) for action in _launches(run)]
+    return [service_json(identity), network_policy_json(identity, site), *jobs]
+
+
+def _launches(run: SteerLMRun) -> list[Launch]:
+    prefix = run.spec.storage.prefix.rstrip("/")
+    inputs: dict[StageId, StageInput] = {}
+    found = []
+    for stage in stage_graph(run.spec):
+        config = stage_config(run.spec, stage, inputs, prefix=prefix, run_uid=_UID, attempt=1)
+        found.append(Launch(stage.id, 1, config, environment(run.spec, stage)))
+        inputs[stage.id] = StageInput(
+            stage=stage.id,
+            kind=stage.kind,
+            iteration=stage.iteration,
+            uri=artifact_uri(prefix, stage.kind, _LATER),
+            fingerprint=_LATER,
+            digest=_LATER,
+        )
+    return found
