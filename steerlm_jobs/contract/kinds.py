@@ -28,7 +28,7 @@ ONLY_EVALUATED: Final = frozenset({TRAIN_JUDGE, *BASELINE_STAGES})
 
 RECIPE_VERSIONS: dict[StageKind, int] = {
     StageKind.PREPARE: 4,
-    StageKind.TRAIN_APM: 2,
+    StageKind.TRAIN_APM: 3,
     StageKind.ANNOTATE: 2,
     StageKind.TRAIN_ACSFT: 3,
     StageKind.SAMPLE: 2,

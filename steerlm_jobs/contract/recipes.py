@@ -148,6 +148,9 @@ class TrainApmRecipe(Value):
     training: Training
     label_groups: LabelGroups | None = None
     """None: all labels. Validation is on all held-out labels in any case."""
+    level_starts: bool = False
+    """True: find where levels start on its scores, for `quantise: MatchHistogram`; that is one more
+    pass over training rows."""
 
 
 class SampleFilter(Value):

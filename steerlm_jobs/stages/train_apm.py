@@ -85,8 +85,10 @@ def _run(context: StageContext, recipe: TrainApmRecipe, form: ApmForm[L]) -> Rep
     )
     means_A = mean_labels(data.training, len(schema.names))
     figures = _figures(apm.scored(data.validation, trained.layout, engine), schema, means_A)
-    reference = apm.scored(reference_rows(data.training, recipe.seed), trained.layout, engine)
-    starts = _level_starts(reference, schema)
+    starts: dict[str, object] = {}
+    if recipe.level_starts:
+        rows = reference_rows(data.training, recipe.seed)
+        starts = {"levelStarts": _level_starts(apm.scored(rows, trained.layout, engine), schema)}
     with engine.whole():
         if context.ranks.rank:  # rank 0 alone writes
             return Report(exit_code=ExitCode.OK, fingerprint=context.config.fingerprint)
@@ -208,7 +210,7 @@ def _write_model(
     more = apm.save(folder)
     copy_legal_files(start.base, folder)
     refs = context.config.input_refs
-    write_steerlm_json(folder, "apm", start.schema, refs, levelStarts=starts, **more)
+    write_steerlm_json(folder, "apm", start.schema, refs, **starts, **more)
 
 
 def _told(figure: ApmFigures) -> str:

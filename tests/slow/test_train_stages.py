@@ -64,7 +64,8 @@ def test_apm_learns_labels_that_the_answers_show(world, kind, training):
 
 
 def test_an_apm_knows_where_levels_start_so_that_its_scores_get_peoples_histogram(world):
-    sealed = run(world, *world.apm())[0]
+    stage, recipe, inputs = world.apm()
+    sealed = run(world, stage, recipe.model_copy(update={"level_starts": True}), inputs)[0]
     folder = world.content(sealed)
     starts = read_level_starts(folder)
     apm, tokenizer, schema = load_apm(folder)

@@ -33,7 +33,7 @@ from steerlm_operator.api.attributes import AttributeSpec
 from steerlm_operator.api.data import SourceSpec
 from steerlm_operator.api.judge import JudgeSpec
 from steerlm_operator.api.run import RunSpec
-from steerlm_operator.api.stages import Baseline, SecondScorer
+from steerlm_operator.api.stages import Baseline, Quantise, SecondScorer
 from steerlm_operator.api.training import Method, TrainingSpec
 from steerlm_operator.core.graph import Stage
 
@@ -198,6 +198,7 @@ def _train_apm(spec: RunSpec, stage: Stage) -> TrainApmRecipe:
         label_groups=LabelGroups(parity="Odd" if is_judge else "Even", seed=spec.seed)
         if halves
         else None,
+        level_starts=not is_judge and spec.stages.annotate.quantise is Quantise.MATCH_HISTOGRAM,
     )
 
 
