@@ -55,11 +55,11 @@ class Launched:
 
     def end(self):
         """Wait for the end; return the exit code."""
-        return self.process.wait(timeout=120)
+        return self.process.wait(timeout=300)
 
     def wait_for(self, what, num=1):
         """Wait until so many files match; return them."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while len(found := list(self.scratch.glob(what))) < num:
             assert time.monotonic() < until, self.log
             assert self.process.poll() is None, self.log

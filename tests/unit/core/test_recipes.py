@@ -1,5 +1,6 @@
 import pytest
 
+from steerlm_jobs.contract.config import Execution, StageInput
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.contract.recipes import (
     LabelGroups,
@@ -142,3 +143,26 @@ def test_the_order_of_baselines_decides_nothing():
         for names in (["BaseInWords", "PlainSft"], ["PlainSft", "BaseInWords"])
     )
     assert first == second
+
+
+def test_gpus_of_a_training_are_processes_and_its_engine_and_zero_stage_reach_the_program():
+    training = {"engine": "DeepSpeed", "zeroStage": "3"}
+    settings = {"resources": {"gpus": 2}, "training": training, "stallTimeoutSeconds": 60}
+    spec = RunSpec.model_validate({**BASE, "stages": {"trainApm": settings}})
+    stage = next(s for s in stage_graph(spec) if s.kind is StageKind.TRAIN_APM)
+    inputs = {
+        name: StageInput(
+            stage=name, kind=StageKind.PREPARE, uri="a", fingerprint="f", digest="d" * 43
+        )
+        for name in stage.inputs
+    }
+    config = stage_config(spec, stage, inputs, prefix="memory://r", run_uid="12345678", attempt=1)
+    assert config.execution == Execution(
+        prefix="memory://r",
+        run_uid="12345678",
+        attempt=1,
+        engine="DeepSpeed",
+        zero_stage=3,
+        processes_per_node=2,
+        stall_timeout_seconds=60,
+    )

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from steerlm_jobs.models.losses import token_loss_sum
-from steerlm_jobs.train.batches import is_last_of_example, micro_batches
+from steerlm_jobs.process.ranks import Alone
+from steerlm_jobs.train.batches import is_last_of_example, micro_batches, own_micro_batches
 from steerlm_jobs.train.objectives import ApmExample, total_weight
 from tests.unit.train.builders import a_layout, a_training, an_engine, an_objective, examples
 
@@ -75,3 +76,25 @@ def test_the_score_is_read_at_the_last_token_of_each_example():
     (batch,) = micro_batches(rows, a_layout())
     assert batch.ids_BT[is_last_of_example(batch)].tolist() == [2, 1]
     assert batch.ids_BT.tolist() == [[0, 1, 2, 0, 1]]
+
+
+class OneOf(Alone):
+    """A rank that never has to agree."""
+
+    def __init__(self, rank, size):
+        self.rank, self.size = rank, size
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("size", [1, 2, 3, 16])
+def test_ranks_share_the_examples_and_have_equally_many_micro_batches(layout, size):
+    rows = examples(13)
+    shares = [own_micro_batches(rows, layout, OneOf(rank, size)) for rank in range(size)]
+    assert len({len(share) for share in shares}) == 1
+    real = [batch for share in shares for batch in share if not batch.is_filler]
+    found = [e for batch in real for e in batch.examples]
+    assert sorted(map(id, found)) == sorted(map(id, rows))
+    fillers = [batch for share in shares for batch in share if batch.is_filler]
+    assert all(len(batch.rows) == 1 for batch in fillers)
+    if size > 1 and layout is not LAYOUTS[0]:
+        assert len(real) >= min(size, 3)  # nobody idles while others have it all
