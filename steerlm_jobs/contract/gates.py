@@ -96,11 +96,10 @@ def _bound(gate: Gate) -> float:
 def _decide(gate: Gate, metric: MetricValue | None) -> GateResult:
     bound = _bound(gate)
     value = None if metric is None else metric.value
-    cautious = value
+    cautious = None
     if metric is not None and value is not None:
-        end = metric.lower if gate.min is not None else metric.upper
-        cautious = value if end is None else end
-    if cautious is None or math.isnan(cautious):
+        cautious = metric.lower if gate.min is not None else metric.upper
+    if cautious is None or math.isnan(cautious):  # too little was measured for an interval
         return GateResult(metric=gate.metric, value=value, bound=bound, passed=False)
     passed = cautious >= bound if gate.min is not None else cautious <= bound
     return GateResult(metric=gate.metric, value=value, bound=bound, passed=passed)

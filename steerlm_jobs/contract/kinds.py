@@ -32,6 +32,6 @@ RECIPE_VERSIONS: dict[StageKind, int] = {
     StageKind.ANNOTATE: 2,
     StageKind.TRAIN_ACSFT: 3,
     StageKind.SAMPLE: 2,
-    StageKind.EVALUATE: 2,
+    StageKind.EVALUATE: 3,
 }
 """Raised by one whenever the same recipe and inputs would give other results than before."""

@@ -7,11 +7,12 @@ from steerlm_jobs.evaluation.intervals import (
     difference,
     least_squares_slope,
     rho,
+    steered,
     weighted_mean,
 )
 from steerlm_jobs.evaluation.measured import Measured, sweep_values
 from steerlm_jobs.evaluation.scorers import Scorer
-from steerlm_jobs.evaluation.sweep_figures import Reliability, excludes_zero
+from steerlm_jobs.evaluation.sweep_figures import Reliability, is_reliable
 
 
 def compared(
@@ -44,9 +45,9 @@ def compared(
         role=against.role,
         attribute=scorer.attribute,
         scorer=scorer.name,
-        is_measurable=own is None or excludes_zero(own.pearson),
-        spearman=difference(rho, values, others, seed),
-        slope=difference(least_squares_slope, values, others, seed),
+        is_measurable=own is None or is_reliable(own.pearson),
+        spearman=difference(steered(rho), values, others, seed),
+        slope=difference(steered(least_squares_slope), values, others, seed),
         mean_at_target=_at_level(values, others, target, seed),
     )
 

@@ -15,7 +15,7 @@ from steerlm_jobs.data.seeds import derived_seed
 from steerlm_jobs.evaluation.comparisons import compared
 from steerlm_jobs.evaluation.measured import Measured
 from steerlm_jobs.evaluation.scorers import APM_NAME, SECOND_NAME, Scorer, ScorerKind
-from steerlm_jobs.evaluation.sweep_figures import excludes_zero, sweep_figures
+from steerlm_jobs.evaluation.sweep_figures import is_reliable, sweep_figures
 from steerlm_jobs.evaluation.sweeps import BOTH_SWEEPS
 
 _UNFINISHED_WARNING = 0.1
@@ -150,7 +150,7 @@ def _unfinished(measured: Measured) -> Iterable[str]:
 
 def _unreliable(figures: Mapping[str, ApmFigures], who: str) -> Iterable[str]:
     for name, of_name in figures.items():
-        if not excludes_zero(of_name.pearson):
+        if not is_reliable(of_name.pearson):
             yield (
                 f"{name}: not measurable by {who}: on held-out labels its r is not"
                 " distinguishable from 0; trust the meters"

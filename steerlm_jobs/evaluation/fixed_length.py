@@ -4,8 +4,8 @@ A longer answer scores higher with most judges, so a model that only writes more
 steered. Rho at fixed length is the partial rank correlation of requested level and measured value,
 given the number of words: it correlates what ranks of words (linearly) do not explain. The slope is
 the coefficient of the level in a regression on level and words. Where all answers have the same
-length, both are the plain figures; where the level fixes the length altogether, or the measured
-value is the length, neither exists.
+length, both are the plain figures; where the level fixes the length altogether, neither exists;
+where the measured value is the length, rho does not, and the slope is 0.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def spearman_at_fixed_length(values: SweepValues, words: Floats, seed: int) -> M
         unexplained = (1 - known.level_words**2) * (1 - known.value_words**2)
         return _kept(known.partial, np.sqrt(unexplained.clip(0)), unexplained)
 
-    return with_interval(statistic, values.num_prompts, seed)
+    return with_interval(statistic, values.num_prompts, seed, is_of_steering=True)
 
 
 def slope_at_fixed_length(values: SweepValues, words: Floats, seed: int) -> MetricValue:
@@ -45,7 +45,7 @@ def slope_at_fixed_length(values: SweepValues, words: Floats, seed: int) -> Metr
         unexplained = 1 - known.level_words**2
         return _kept(known.partial, unexplained, unexplained) * known.spread_ratio
 
-    return with_interval(statistic, values.num_prompts, seed)
+    return with_interval(statistic, values.num_prompts, seed, is_of_steering=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,18 +44,31 @@ Statistic = Callable[[SweepValues, Floats], Floats]
 
 def spearman(values: SweepValues, seed: int) -> MetricValue:
     """Return Spearman's rho over all pairs, ties at their mean rank."""
-    return _of_sweep(rho, values, seed)
+    return _of_sweep(rho, values, seed, is_of_steering=True)
 
 
 def slope(values: SweepValues, seed: int) -> MetricValue:
     """Return the least-squares slope: measured levels per requested level."""
-    return _of_sweep(least_squares_slope, values, seed)
+    return _of_sweep(least_squares_slope, values, seed, is_of_steering=True)
 
 
 def level_mean(values: SweepValues, level_index: int, seed: int) -> MetricValue:
     """Return the mean at one level."""
     one = SweepValues(values.levels[[level_index]], values.measured[[level_index]])
     return _of_sweep(weighted_mean, one, seed)
+
+
+def steered(statistic: Statistic) -> Statistic:
+    """Return a figure of steering that is 0, not absent, where all answers measure the same.
+
+    For comparisons: a model that never jokes is not steered, and that is what it is compared by.
+    """
+
+    def figure(values: SweepValues, weights_RP: Floats) -> Floats:
+        found = statistic(values, weights_RP)
+        return np.nan_to_num(found) if np.isfinite(values.measured).any() else found
+
+    return figure
 
 
 def difference(
@@ -73,7 +86,11 @@ def difference(
 
 
 def with_interval(
-    statistic: Callable[[Floats], Floats], num_prompts: int, seed: int
+    statistic: Callable[[Floats], Floats],
+    num_prompts: int,
+    seed: int,
+    *,
+    is_of_steering: bool = False,
 ) -> MetricValue:
     """Return a figure on all prompts with its 95 % bootstrap interval.
 
@@ -81,6 +98,8 @@ def with_interval(
         statistic: From prompt weights [R, P] to a figure of each resample [R].
         num_prompts: P.
         seed: Of the resamples; equal seeds draw equal prompts.
+        is_of_steering: True: a resample without spread shows no steering and counts as 0. To leave
+            it out would keep those that happen to hold the few prompts with a hit.
     """
     if num_prompts == 0:
         return MetricValue(value=None)
@@ -88,6 +107,8 @@ def with_interval(
     if not np.isfinite(point):
         return MetricValue(value=None)
     resampled = statistic(resample_weights(num_prompts, NUM_RESAMPLES, seed))
+    if is_of_steering:
+        resampled = np.nan_to_num(resampled)
     finite = resampled[np.isfinite(resampled)]
     if len(finite) < _MIN_FINITE_FRACTION * NUM_RESAMPLES:
         return MetricValue(value=_rounded(point))
@@ -161,8 +182,15 @@ def quotient(numerator: Floats, denominator: Floats) -> Floats:
     return result
 
 
-def _of_sweep(statistic: Statistic, values: SweepValues, seed: int) -> MetricValue:
-    return with_interval(lambda weights_RP: statistic(values, weights_RP), values.num_prompts, seed)
+def _of_sweep(
+    statistic: Statistic, values: SweepValues, seed: int, *, is_of_steering: bool = False
+) -> MetricValue:
+    return with_interval(
+        lambda weights_RP: statistic(values, weights_RP),
+        values.num_prompts,
+        seed,
+        is_of_steering=is_of_steering,
+    )
 
 
 def _rounded(value: float) -> float:

@@ -50,7 +50,7 @@ def sweep_figures(
         slope=slope(values, seed),
         spearman_at_fixed_length=spearman_at_fixed_length(values, words, seed),
         slope_at_fixed_length=slope_at_fixed_length(values, words, seed),
-        is_measurable=own is None or excludes_zero(own.pearson),
+        is_measurable=own is None or is_reliable(own.pearson),
         scorer_pearson=None if own is None else own.pearson,
         levels=tuple(
             _with_combination(row, measured, scorer.attribute) if others == "Observed" else row
@@ -59,11 +59,12 @@ def sweep_figures(
     )
 
 
-def excludes_zero(metric: MetricValue) -> bool:
-    """Return True if the interval lies on one side of 0."""
-    if metric.lower is None or metric.upper is None:
-        return False
-    return not metric.lower <= 0 <= metric.upper
+def is_reliable(pearson: MetricValue) -> bool:
+    """Return True if a scorer ranks held-out answers as people do: the interval lies above 0.
+
+    One that lies below 0 ranks them backwards, which is no measurement either.
+    """
+    return pearson.lower is not None and pearson.lower > 0
 
 
 def _level_rows(

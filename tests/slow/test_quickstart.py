@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from steerlm_jobs.contract.evaluation import Evaluation, Sweep
+from steerlm_jobs.contract.gates import MetricValue
 
 ROOT = Path(__file__).parents[2]
 QUICKSTART = ROOT / "examples" / "quickstart.yaml"
@@ -27,9 +28,9 @@ def workdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_quickstarts_answers_follow_their_labels_by_the_oracle(workdir: Path) -> None:
     sweeps = _by_the_oracle(workdir)
-    lower = {sweep.attribute: sweep.spearman.lower for sweep in sweeps}
-    assert len(lower) == 4
-    assert sum(bound is not None and bound >= 0.8 for bound in lower.values()) >= 2, lower
+    assert len(sweeps) == 4
+    good = [s.attribute for s in sweeps if _at_least(s.spearman, value=0.9, lower=0.8)]
+    assert len(good) >= 3, [(s.attribute, s.spearman) for s in sweeps]
 
 
 def test_a_second_run_finds_every_stage_and_says_so(workdir: Path) -> None:
@@ -63,7 +64,8 @@ def test_of_the_baselines_only_the_model_with_its_own_labels_is_steered(workdir:
     evaluation = _evaluation(workdir)
     for name in ("train-plain", "train-permuted", "base-in-words"):
         for sweep in _by_the_oracle(workdir, name):
-            # No value: the meter saw the same at all levels, so nothing was steered.
+            if name == "train-permuted":
+                assert _shows_nothing(sweep.spearman), sweep
             assert abs(sweep.spearman.value or 0.0) < 0.2, sweep
     steered = {s.attribute for s in _by_the_oracle(workdir) if (s.spearman.lower or 0) >= 0.8}
     gained = {
@@ -95,8 +97,19 @@ def test_permuted_labels_steer_nothing(tmp_path: Path) -> None:
     done = _steerlm("run", str(run), "--workdir", str(tmp_path / "run"), *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     for sweep in _by_the_oracle(tmp_path / "run"):
-        # No value: the meter saw the same at all levels, so nothing was steered.
-        assert abs(sweep.spearman.value or 0.0) < 0.2, sweep
+        assert _shows_nothing(sweep.spearman), sweep
+
+
+def _at_least(metric: MetricValue, *, value: float, lower: float) -> bool:
+    found = metric.value is not None and metric.lower is not None
+    return found and metric.value >= value and metric.lower >= lower
+
+
+def _shows_nothing(metric: MetricValue) -> bool:
+    """No value: the meter saw the same at all levels, so nothing was steered."""
+    if metric.value is None or metric.lower is None or metric.upper is None:
+        return metric.value is None
+    return abs(metric.value) < 0.2 and metric.lower <= 0 <= metric.upper
 
 
 def _by_the_oracle(workdir: Path, model: str = "") -> Sequence[Sweep]:

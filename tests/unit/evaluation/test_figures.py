@@ -98,7 +98,7 @@ def test_empty_and_cut_answers_are_counted_by_level_and_by_model():
 def test_the_final_model_is_compared_with_the_one_before_on_the_same_prompts():
     (found,) = [c for c in evaluated().comparisons if c.scorer == "jokes"]
     assert (found.model, found.against, found.role) == ("new", "old", ModelRole.PREVIOUS)
-    assert found.spearman == MetricValue(value=None)  # the old one never jokes: no rank at all
+    assert found.spearman == MetricValue(value=1.0, lower=1.0, upper=1.0)  # the old never jokes
     assert found.slope == EXACT
     assert found.mean_at_target == MetricValue(value=0.0, lower=0.0, upper=0.0)
 

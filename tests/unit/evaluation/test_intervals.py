@@ -11,6 +11,7 @@ from steerlm_jobs.evaluation.intervals import (
     rho,
     slope,
     spearman,
+    steered,
 )
 
 
@@ -103,3 +104,26 @@ def test_a_difference_is_paired_so_what_two_models_share_cancels_out():
     same = values(range(5), np.broadcast_to(hard, (5, 40)))
     found = difference(least_squares_slope, values(range(5), steered), same, seed=0)
     assert (found.value, found.lower, found.upper) == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_one_prompt_with_a_hit_shows_no_steering():
+    """Resamples without that prompt have no spread: they count as not steered, not as absent."""
+    measured = np.zeros((5, 50))
+    measured[:, 0] = [0, 0, 1, 1, 2]
+    values = SweepValues(np.arange(5.0), measured)
+    for metric in (spearman(values, 1), slope(values, 1)):
+        assert metric.lower == 0.0
+        assert metric.value > 0
+
+
+def test_a_model_is_better_than_one_whose_answers_never_change():
+    steered_one = SweepValues(np.arange(5.0), np.tile(np.arange(5.0)[:, None], (1, 20)))
+    constant = SweepValues(np.arange(5.0), np.zeros((5, 20)))
+    found = difference(steered(rho), steered_one, constant, 1)
+    assert (found.value, found.lower) == (1.0, 1.0)
+
+
+def test_nothing_is_compared_with_a_model_that_was_not_measured():
+    measured = SweepValues(np.arange(5.0), np.tile(np.arange(5.0)[:, None], (1, 20)))
+    unknown = SweepValues(np.arange(5.0), np.full((5, 20), np.nan))
+    assert difference(steered(rho), measured, unknown, 1).value is None
