@@ -15,9 +15,9 @@ from tests.cluster.build import (
 from tests.cluster.cluster import Cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A running cluster with the operator in it."""
+    """A running cluster with the operator in it; it ends with the last of these tests."""
     try:
         control_plane()
         s3_server()

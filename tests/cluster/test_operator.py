@@ -223,7 +223,7 @@ def test_a_run_is_deleted_when_its_time_is_over(
 
 
 def test_the_operator_uses_every_verb_it_has_and_is_refused_none(cluster: Cluster) -> None:
-    """By the audit log, over all tests of this session; so it stands last in the file."""
+    """By the audit log, over all tests that ran before; so it stands last in the file."""
     user = "system:serviceaccount:steerlm-system:steerlm-operator"
     calls = [line for line in cluster.control_plane.audit_log() if line["user"]["username"] == user]
     refused = {line["requestURI"] for line in calls if line["responseStatus"].get("code") == 403}
