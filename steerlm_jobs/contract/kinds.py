@@ -27,10 +27,10 @@ ONLY_EVALUATED: Final = frozenset({TRAIN_JUDGE, *BASELINE_STAGES})
 """Stages that exist for the evaluation alone: never asked, served or trained further."""
 
 RECIPE_VERSIONS: dict[StageKind, int] = {
-    StageKind.PREPARE: 4,
+    StageKind.PREPARE: 5,
     StageKind.TRAIN_APM: 3,
-    StageKind.ANNOTATE: 2,
-    StageKind.TRAIN_ACSFT: 3,
+    StageKind.ANNOTATE: 3,
+    StageKind.TRAIN_ACSFT: 4,
     StageKind.SAMPLE: 2,
     StageKind.EVALUATE: 3,
 }
