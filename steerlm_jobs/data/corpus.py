@@ -46,6 +46,8 @@ class Found:
     """How often each length in characters occurs."""
     training_prompts: KeySet = field(default_factory=KeySet)
     """Short keys of the training split's groups."""
+    training_questions: KeySet = field(default_factory=KeySet)
+    """Short keys of all user turns of the training split, each as if it were a group of its own."""
     seen: KeySet = field(default_factory=KeySet)
     """Short keys of the answers that are counted."""
 
@@ -193,6 +195,9 @@ def _count(row: Conversation, found: Found) -> None:
             found.labels[row.split].add(turn.labels)
     if row.split == TRAIN:
         found.training_prompts.add(short_key([row.group]))
+        for turn in row.turns:
+            if turn.role is Role.USER:
+                found.training_questions.add(short_key([group_of([turn])]))
 
 
 def _check_names(source: Source, present: set[str]) -> None:

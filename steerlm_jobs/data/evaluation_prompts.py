@@ -26,22 +26,26 @@ class PromptCounts:
 
 
 def write_prompts_of_file(
-    root: Path, system: str, training_prompts: KeySet, target: Path
+    root: Path, system: str, training_questions: KeySet, target: Path
 ) -> PromptCounts:
     """Write the prompts of a file: prompts, or conversations up to their last user turn.
+
+    One whose first message is any user turn of the training split is left out.
 
     Raises:
         BadInputError: The file cannot be read, or no prompt is left.
     """
     found = (_prompt(raw, system) for raw in SourceReader(root).prompts())
     problem = f"{root.name}: no evaluation prompt is left"
-    return _written(found, training_prompts, target, problem)
+    return _written(found, training_questions, target, problem)
 
 
 def write_prompts_of_validation(
     files: list[Path], training_prompts: KeySet, target: Path
 ) -> PromptCounts:
     """Write the prompts of the validation split: conversations up to their last user turn.
+
+    Only a first message that is one in training, too, leaves it out: the split keeps these apart.
 
     Raises:
         BadInputError: No prompt is left.
@@ -57,26 +61,26 @@ def write_prompts_of_validation(
 
 
 def _written(
-    found: Iterator[Conversation], training_prompts: KeySet, target: Path, problem: str
+    found: Iterator[Conversation], in_training: KeySet, target: Path, problem: str
 ) -> PromptCounts:
     counts = PromptCounts()
     with KeySet() as seen:
-        kept = _kept(found, training_prompts, seen, counts)
+        kept = _kept(found, in_training, seen, counts)
         counts.num_kept = write_jsonl(target, (prompt.to_json() for prompt in kept))
     if not counts.num_kept:
         num_found = counts.num_in_training + counts.num_duplicates
-        in_training = f"{counts.num_in_training} of them in the training data"
-        msg = f"{problem} ({num_found} found, {in_training})"
+        of_them = f"{counts.num_in_training} of them in the training data"
+        msg = f"{problem} ({num_found} found, {of_them})"
         raise BadInputError(msg)
     return counts
 
 
 def _kept(
-    found: Iterator[Conversation], training_prompts: KeySet, seen: KeySet, counts: PromptCounts
+    found: Iterator[Conversation], in_training: KeySet, seen: KeySet, counts: PromptCounts
 ) -> Iterator[Conversation]:
     """Yield what is in no training data and for the first time there; count the rest."""
     for prompt in found:
-        if short_key([prompt.group]) in training_prompts:
+        if short_key([prompt.group]) in in_training:
             counts.num_in_training += 1
         elif seen.add(short_key(turn.message_id for turn in prompt.turns)):
             yield prompt

@@ -160,7 +160,8 @@ def _evaluation_prompts(
     target = folder / "evaluation_prompts.jsonl"
     if roots.prompts is not None:
         file = roots.prompts.local(context.scratch)
-        prompts = write_prompts_of_file(file, recipe.system_prompt, found.training_prompts, target)
+        questions = found.training_questions
+        prompts = write_prompts_of_file(file, recipe.system_prompt, questions, target)
     else:
         files = [folder / file_name(part, VALIDATION) for part in (LABELLED, UNLABELLED)]
         prompts = write_prompts_of_validation(files, found.training_prompts, target)

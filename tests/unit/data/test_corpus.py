@@ -252,10 +252,21 @@ def test_prompts_of_a_file_that_stand_in_training_are_left_out_and_counted(tmp_p
     texts = [trained.upper(), "new", "new", "newer"]
     file = written(tmp_path / "prompts.jsonl", [{"prompt": text} for text in texts])
     target = tmp_path / "written.jsonl"
-    counts = write_prompts_of_file(file, "Be kind.", found.training_prompts, target)
+    counts = write_prompts_of_file(file, "Be kind.", found.training_questions, target)
     prompts = map(Conversation.from_json, read_jsonl(target))
     assert [p.turns[0].text for p in prompts] == ["new", "newer"]
     assert counts == PromptCounts(num_kept=2, num_in_training=1, num_duplicates=1)
+
+
+def test_a_prompt_that_is_asked_later_in_a_training_conversation_is_left_out(tmp_path):
+    later = a_question("What is X?", an_answer("a letter"))
+    tree = a_tree(a_question("q", an_answer("a", later)), "t3")
+    found = corpus(a_recipe(Source(name="t"), validation_fraction=0.001), tmp_path, t=[tree])
+    texts = ["what  is x?", "What is Y?", "a letter"]
+    file = written(tmp_path / "prompts.jsonl", [{"prompt": text} for text in texts])
+    target = tmp_path / "written.jsonl"
+    counts = write_prompts_of_file(file, "", found.training_questions, target)
+    assert counts == PromptCounts(num_kept=2, num_in_training=1)
 
 
 def test_no_prompt_left_is_refused(tmp_path):
@@ -263,7 +274,7 @@ def test_no_prompt_left_is_refused(tmp_path):
     trained = next(r.turns[0].text for r in conversations(tmp_path) if r.split == TRAIN)
     file = written(tmp_path / "prompts.jsonl", [{"prompt": trained}])
     with pytest.raises(BadInputError) as caught:
-        write_prompts_of_file(file, "", found.training_prompts, tmp_path / "written.jsonl")
+        write_prompts_of_file(file, "", found.training_questions, tmp_path / "written.jsonl")
     assert str(caught.value) == (
         "prompts.jsonl: no evaluation prompt is left (1 found, 1 of them in the training data)"
     )
