@@ -104,6 +104,50 @@ def test_a_killed_evaluation_pays_for_no_verdict_twice(tmp_path):
     assert len(there.bodies) == NUM_REQUESTS
 
 
+def replies_paid(there):
+    return sum(status == 200 for status in there.statuses)
+
+
+@pytest.mark.parametrize(("status", "error"), [(401, BadConfigError), (429, InterruptedStageError)])
+def test_an_end_between_two_requests_of_a_comparison_pays_for_no_reply_twice(
+    tmp_path, status, error
+):
+    """A key that is withdrawn; a wish to stop while a busy endpoint is waited for."""
+
+    def second_fails(number: int, body: dict) -> Answer:
+        return Answer(status) if number == 1 else first_is_best(number, body)
+
+    with a_stand_in(first_is_best) as there:
+        run, config = a_run(tmp_path / "a", there.url)
+        undisturbed = evaluate.run(run.context(config)).digest
+    with a_stand_in(second_fails) as there:
+        run, config = a_run(tmp_path / "b", there.url)
+        stop = StopOnceAsked(there.bodies, 2)
+        with pytest.raises(error):
+            evaluate.run(run.context(config, stop if status == 429 else None))
+        assert there.statuses == [200, status]
+        run, config = a_run(tmp_path / "b", there.url, attempt=2)
+        assert evaluate.run(run.context(config)).digest == undisturbed
+    assert replies_paid(there) == NUM_REQUESTS
+
+
+def test_what_was_unavailable_before_a_kill_is_judged_by_the_next_attempt(tmp_path):
+    def second_is_away(number: int, body: dict) -> Answer:
+        away = Answer(503, headers={"Retry-After": "9999"})
+        return away if number == 1 else first_is_best(number, body)
+
+    with a_stand_in(first_is_best) as there:
+        run, config = a_run(tmp_path / "a", there.url)
+        undisturbed = evaluate.run(run.context(config)).digest
+    with a_stand_in(second_is_away) as there:
+        run, config = a_run(tmp_path / "b", there.url)
+        with pytest.raises(InterruptedStageError):
+            evaluate.run(run.context(config, StopOnceAsked(there.bodies, 4)))
+        run, config = a_run(tmp_path / "b", there.url, attempt=2)
+        assert evaluate.run(run.context(config)).digest == undisturbed
+    assert replies_paid(there) == NUM_REQUESTS
+
+
 def test_what_the_money_is_not_enough_for_is_said(tmp_path):
     with a_stand_in(first_is_best) as there:
         run, config = a_run(tmp_path, there.url, max_cost=0.015)

@@ -1,5 +1,6 @@
 """Takes comparisons to the judge, one after the other, within the budget."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -26,6 +27,10 @@ class Asks(Protocol):
         ...
 
 
+def keep_nothing(_comparison: Comparison, _reply: Reply) -> None:
+    """Let a reply go."""
+
+
 @dataclass(slots=True)
 class Judge:
     """Judges comparisons and counts what they cost."""
@@ -37,46 +42,74 @@ class Judge:
     """Before this process, too."""
     _num_unanswered: int = 0
 
-    def judgement(self, comparison: Comparison) -> Judgement:
+    def judgement(
+        self,
+        comparison: Comparison,
+        paid: Sequence[Reply] = (),
+        keep: Callable[[Comparison, Reply], None] = keep_nothing,
+    ) -> Judgement:
         """Return what is said of a comparison, or why nothing is.
+
+        Args:
+            comparison: What to ask.
+            paid: The replies to its first questions, if it was asked before; they are in `spent`.
+            keep: Given each new reply as it comes. Where it raises, the comparison ends.
 
         Raises:
             BadConfigError: The endpoint does not know the address, the key or the model.
         """
-        if not comparison.dialogues:
-            return _not_judged(comparison, NotJudged.NO_ANSWER)
-        if self._num_unanswered >= _GIVES_UP_AFTER:
-            return _not_judged(comparison, NotJudged.UNAVAILABLE)
         questions = questions_of(comparison, self.form)
-        at_most = sum(
-            (most_tokens(q.messages, MAX_OUTPUT_TOKENS) for q in questions), start=Usage()
-        )
-        if not self.budget.allows(self.spent, at_most):
-            return _not_judged(comparison, NotJudged.COST_CAP)
-        return self._asked(comparison, questions)
+        replies = list(paid)
+        if not questions:
+            return _judged(comparison, questions, replies, NotJudged.NO_ANSWER)
+        cause = self._obstacle(questions[len(replies) :])
+        if cause is None:
+            cause = self._ask(comparison, questions, replies, keep)
+        return _judged(comparison, questions, replies, cause)
 
-    def _asked(self, comparison: Comparison, questions: tuple[Question, ...]) -> Judgement:
-        usage, replies = Usage(), list[str]()
+    def _obstacle(self, missing: Sequence[Question]) -> NotJudged | None:
+        """Return why these are not asked; None: nothing is in the way."""
+        if not missing:
+            return None
+        if self._num_unanswered >= _GIVES_UP_AFTER:
+            return NotJudged.UNAVAILABLE
+        at_most = sum((most_tokens(q.messages, MAX_OUTPUT_TOKENS) for q in missing), start=Usage())
+        return None if self.budget.allows(self.spent, at_most) else NotJudged.COST_CAP
+
+    def _ask(
+        self,
+        comparison: Comparison,
+        questions: Sequence[Question],
+        replies: list[Reply],
+        keep: Callable[[Comparison, Reply], None],
+    ) -> NotJudged | None:
+        """Ask what has no reply yet and add the replies; return what came in between."""
         cause: NotJudged | None = None
         try:
-            for question in questions:
+            for question in questions[len(replies) :]:
                 reply = self.client.ask(question.messages)
-                usage += reply.usage
-                replies.append(reply.text)
+                self.spent += reply.usage
+                replies.append(reply)
+                keep(comparison, reply)
         except RefusedError:
             cause = NotJudged.REFUSED
         except UnavailableError:
             cause = NotJudged.UNAVAILABLE
-        self.spent += usage
         is_unanswered = cause is NotJudged.UNAVAILABLE
         self._num_unanswered = self._num_unanswered + 1 if is_unanswered else 0
-        scores = None if cause is not None else averaged(questions, replies)
-        if scores is None and cause is None:
-            cause = NotJudged.UNREADABLE
-        return Judgement(
-            comparison.prompt_id, comparison.opponent, scores, cause, usage, tuple(replies)
-        )
+        return cause
 
 
-def _not_judged(comparison: Comparison, cause: NotJudged) -> Judgement:
-    return Judgement(comparison.prompt_id, comparison.opponent, None, cause, Usage())
+def _judged(
+    comparison: Comparison,
+    questions: Sequence[Question],
+    replies: Sequence[Reply],
+    cause: NotJudged | None,
+) -> Judgement:
+    """Return the judgement, with what was paid also where it came to nothing."""
+    texts = tuple(reply.text for reply in replies)
+    scores = None if cause is not None else averaged(questions, texts)
+    if scores is None and cause is None:
+        cause = NotJudged.UNREADABLE
+    usage = sum((reply.usage for reply in replies), start=Usage())
+    return Judgement(comparison.prompt_id, comparison.opponent, scores, cause, usage, texts)

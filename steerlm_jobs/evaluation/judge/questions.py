@@ -44,7 +44,12 @@ class Question:
 
 
 def questions_of(comparison: Comparison, form: Form) -> tuple[Question, ...]:
-    """Return all requests that one comparison takes: each turn, each order or each model."""
+    """Return all requests that one comparison takes: each turn, each order or each model.
+
+    None where a model was not asked.
+    """
+    if not comparison.dialogues:
+        return ()
     num_turns = len(next(iter(comparison.dialogues.values())).questions)
     turns = [
         {side: dialogue.up_to(turn) for side, dialogue in comparison.dialogues.items()}

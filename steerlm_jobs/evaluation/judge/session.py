@@ -1,7 +1,8 @@
 """The judge's part of an evaluation: answers at target labels are compared, each verdict once.
 
-Verdicts cost money, so each is stored as it comes and never asked for again; what the money was not
-enough for, and what the judge could not be reached for, is decided anew by the next attempt.
+Replies cost money, so each is stored as it comes and never asked for again. All else is decided
+anew by the next attempt: what they say, what the money is not enough for, what the judge refuses,
+and what it cannot be reached for.
 """
 
 import time
@@ -13,20 +14,21 @@ from steerlm_jobs.contract.evaluation import Evaluation
 from steerlm_jobs.contract.recipes import EvaluateRecipe, JudgeRule
 from steerlm_jobs.data.seeds import derived_seed
 from steerlm_jobs.evaluation.answers import MeasuredAnswer
-from steerlm_jobs.evaluation.judge.client import ChatClient, Endpoint
+from steerlm_jobs.evaluation.judge.client import ChatClient, Endpoint, Reply
 from steerlm_jobs.evaluation.judge.comparisons import Comparison, Judgement
-from steerlm_jobs.evaluation.judge.costs import Budget, Usage
+from steerlm_jobs.evaluation.judge.costs import Budget
 from steerlm_jobs.evaluation.judge.dialogues import comparisons
 from steerlm_jobs.evaluation.judge.follow_ups import target_answers
 from steerlm_jobs.evaluation.judge.judging import Judge
 from steerlm_jobs.evaluation.judge.keys import judge_key
+from steerlm_jobs.evaluation.judge.replies import PaidReplies
 from steerlm_jobs.evaluation.judge.tally import judge_figures, judge_warnings, prices_of
 from steerlm_jobs.evaluation.work import Work
 from steerlm_jobs.process.context import StageContext
 from steerlm_jobs.store.chunks import ChunkStore
 from steerlm_jobs.store.clock import monotonic_seconds
 
-_PART = "judgements"
+_PART = "replies"
 _TICK_SECONDS = 1.0
 
 
@@ -53,7 +55,7 @@ def judged(
 
     Raises:
         BadConfigError: The endpoint knows neither the address, the key nor the model.
-        InterruptedStageError: Asked to stop; verdicts stay.
+        InterruptedStageError: Asked to stop; replies stay.
     """
     if recipe.judge is None:
         return ()
@@ -81,24 +83,20 @@ def _client(context: StageContext, rule: JudgeRule) -> ChatClient:
 def _judgements(
     context: StageContext, rule: JudgeRule, client: ChatClient, wanted: Sequence[Comparison]
 ) -> Iterator[Judgement]:
-    """Yield the judgement of each comparison: the one that is stored, or a new one."""
-    chunks = ChunkStore(context.config, _PART)
-    known = {j.key: j for j in map(Judgement.from_json, chunks.rows())}
-    spent = sum((j.usage for j in known.values()), start=Usage())
-    judge = Judge(client, rule.form, Budget(prices_of(rule), rule.max_cost), spent)
+    """Yield the judgement of each comparison, from replies that are stored where there are any."""
+    paid = PaidReplies(ChunkStore(context.config, _PART), wanted, rule.form)
+    judge = Judge(client, rule.form, Budget(prices_of(rule), rule.max_cost), paid.spent)
     total = len(wanted)
     context.progress.update(done=0, total=total, unit="comparisons", activity="judging")
+
+    def keep(comparison: Comparison, reply: Reply) -> None:
+        paid.keep(comparison, reply)
+        context.tick()
+
     for place, comparison in enumerate(wanted):
         context.tick()
-        yield known.get(comparison.key) or _asked(judge, chunks, place, comparison)
+        yield judge.judgement(comparison, paid.of(comparison), keep)
         context.progress.update(done=place + 1)
-
-
-def _asked(judge: Judge, chunks: ChunkStore, place: int, comparison: Comparison) -> Judgement:
-    judgement = judge.judgement(comparison)
-    if judgement.usage.num_requests:
-        chunks.write(range(place, place + 1), [judgement.to_json()])
-    return judgement
 
 
 def _waiting(tick: Callable[[], None]) -> Callable[[float], None]:

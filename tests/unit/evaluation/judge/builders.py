@@ -67,6 +67,7 @@ class StandIn:
     bodies: list[dict] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    statuses: list[int] = field(default_factory=list)
     waited: list[float] = field(default_factory=list)
 
     def client(self, **fields) -> ChatClient:
@@ -85,6 +86,7 @@ def a_stand_in(answer: Callable[[int, dict], Answer]) -> Iterator[StandIn]:
             stand_in.headers.append(dict(self.headers))
             stand_in.paths.append(self.path)
             found = answer(len(stand_in.bodies) - 1, body)
+            stand_in.statuses.append(found.status)
             self.send_response(found.status)
             for name, value in found.headers.items():
                 self.send_header(name, value)
@@ -97,7 +99,7 @@ def a_stand_in(answer: Callable[[int, dict], Answer]) -> Iterator[StandIn]:
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         stand_in = StandIn(f"http://127.0.0.1:{server.server_port}/v1")
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))  # looks for its end
         thread.start()
         try:
             yield stand_in
