@@ -1,11 +1,13 @@
 """Labels of other conversations, dealt out by seed: what a model makes of labels that say nothing.
 
-The labels stay together as they were, so each level and each combination stays about as frequent;
-only their tie to the answers is cut.
+The labels of one answer go to one other answer, together as they were: each level and each
+combination stays exactly as frequent. Those of one conversation are dealt out in a row, so they
+mostly stay together, too. Only their tie to the answers is cut.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.data.conversations import Conversation, Role
@@ -38,28 +40,26 @@ def with_permuted_labels(
 
     Args:
         conversations: Those that `rows` was made of, in the same order.
-        rows: See `label_rows`. A conversation with more answers than its donor begins it anew.
+        rows: See `label_rows`. What a conversation leaves of its donor's labels goes to the next;
+            one with more answers than its donor takes the rest from the next donor.
         schema: Names of the labels.
         seed: Of the permutation.
     """
-    donors = iter(seeded_order(len(rows), seed, "permuted-labels"))
+    donors = seeded_order(len(rows), seed, "permuted-labels")
+    dealt = chain.from_iterable(rows[donor] for donor in donors)
     for conversation in conversations:
-        if any(turn.role is Role.ASSISTANT for turn in conversation.turns):
-            yield _relabelled(conversation, rows[next(donors)], schema)
-        else:
-            yield conversation
+        yield _relabelled(conversation, dealt, schema)
 
 
 def _relabelled(
-    conversation: Conversation, row: tuple[Labels, ...], schema: Schema
+    conversation: Conversation, dealt: Iterator[Labels], schema: Schema
 ) -> Conversation:
-    turns, place = [], 0
+    turns = []
     for turn in conversation.turns:
         if turn.role is not Role.ASSISTANT:
             turns.append(turn)
             continue
-        named = zip(schema.names, row[place % len(row)], strict=True)
+        named = zip(schema.names, next(dealt), strict=True)
         labels = {name: level for name, level in named if level is not None}
         turns.append(replace(turn, labels=labels))
-        place += 1
     return replace(conversation, turns=tuple(turns))

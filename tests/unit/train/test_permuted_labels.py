@@ -25,9 +25,12 @@ def judged(*qualities):
     return a_conversation(*turns)
 
 
-@given(st.lists(st.integers(0, 4), min_size=1, max_size=30), st.integers(0, 99))
-def test_labels_stay_together_and_as_frequent_and_texts_stay(qualities, seed):
-    before = [judged(q) for q in qualities]
+@given(
+    st.lists(st.lists(st.integers(0, 4), max_size=4), min_size=1, max_size=30),
+    st.integers(0, 99),
+)
+def test_labels_stay_together_and_as_frequent_and_texts_stay(lengths_differ, seed):
+    before = [judged(*qualities) for qualities in lengths_differ]
     after = permuted(before, seed)
     assert [t.text for t in answers(after)] == [t.text for t in answers(before)]
     combinations = [
@@ -45,10 +48,17 @@ def test_labels_say_nothing_of_the_answers_any_more():
     assert permuted(before, seed=2) != after
 
 
-def test_a_longer_conversation_begins_its_donors_labels_anew_and_none_is_invented():
+def test_of_conversations_of_one_length_each_gets_all_labels_of_one():
+    before = [judged(n, n + 1) for n in range(3)]
+    after = permuted(before)
+    pairs = [[t.labels["quality"] for t in answers([one])] for one in after]
+    assert sorted(pairs) == [[0, 1], [1, 2], [2, 3]]
+
+
+def test_a_longer_conversation_takes_the_labels_of_several_and_none_is_left_over():
     before = [judged(1), judged(2, 3, 4), a_conversation(user("Why?"))]
     after = next(p for p in (permuted(before, seed) for seed in range(9)) if p != before)
-    assert [t.labels["quality"] for t in answers(after)] == [2, 1, 1, 1]
+    assert [t.labels["quality"] for t in answers(after)] == [2, 3, 4, 1]
     assert after[2] == before[2]
 
 
