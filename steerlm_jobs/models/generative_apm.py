@@ -54,10 +54,7 @@ class GenerativeApm:
         """
         self.schema = schema
         self._model, self._tokenizer = model, tokenizer
-        self._groups = [
-            LabelTries(tokenizer.text_ids, Schema(tuple(schema.scale(name) for name in group)))
-            for group in groups
-        ]
+        self._groups = _label_tries(tokenizer, schema, groups)
 
     @classmethod
     def load(cls, folder: Path) -> "GenerativeApm":
@@ -118,6 +115,40 @@ class GenerativeApm:
     def _on_scales(self, values: Sequence[float]) -> Scores:
         attributes = self.schema.attributes
         return {a.name: from_unit(v, a) for a, v in zip(attributes, values, strict=True)}
+
+
+def check_writable(tokenizer: ChatTokenizer, schema: Schema, groups: Iterable[Group]) -> None:
+    """Refuse a tokenizer that cannot write labels one after the other: before training, not after.
+
+    Tokens reach over few characters, so it is enough to vary one value between neighbours that
+    are all lowest, or all highest, and to look on from there to the next but one.
+
+    Raises:
+        BadConfigError: The text cut so far would be cut otherwise with what follows it.
+    """
+    for tries in _label_tries(tokenizer, schema, groups):
+        attributes = tries.group.attributes
+        for ends in (tuple(a.min for a in attributes), tuple(a.max for a in attributes)):
+            for place, attribute in enumerate(attributes):
+                for value in range(attribute.min, attribute.max + 1):
+                    values = (*ends[:place], value, *ends[place + 1 :])
+                    _walk(tries, values[: place + 2])
+
+
+def _walk(tries: LabelTries, values: Ids) -> None:
+    """Write values as `_group_scores` does, up to where the next attribute's part."""
+    appended: Ids = ()
+    for num_written in range(min(len(values) + 1, len(tries.group.attributes))):
+        appended += _new_ids(tries.trie(values[:num_written]), appended)
+
+
+def _label_tries(
+    tokenizer: ChatTokenizer, schema: Schema, groups: Iterable[Group]
+) -> list[LabelTries]:
+    return [
+        LabelTries(tokenizer.text_ids, Schema(tuple(schema.scale(name) for name in group)))
+        for group in groups
+    ]
 
 
 def _group_scores(rows: CachedRows, tries: LabelTries) -> list[Scores]:

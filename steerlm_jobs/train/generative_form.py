@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from steerlm_jobs.models.generative_apm import GENERATIVE, GenerativeApm
+from steerlm_jobs.models.generative_apm import GENERATIVE, GenerativeApm, check_writable
 from steerlm_jobs.models.loading import best_device, load_causal_lm, save_model
 from steerlm_jobs.models.lora import trained_parameters
 from steerlm_jobs.models.target_logits import TargetLogits
@@ -40,6 +40,7 @@ class GenerativeTraining:
     def __init__(self, start: ApmStart, examples: Sequence[LabelTextExample]) -> None:
         self._start = start
         self._groups = label_groups(examples, start.schema)
+        check_writable(start.tokenizer, start.schema, self._groups)
         model = load_causal_lm(start.base, live_dtype(start.training))
         with_adapters(model, start)
         self.objective = LabelTextObjective(TargetLogits(model).to(best_device()))

@@ -11,7 +11,7 @@ from steerlm_jobs.contract.attributes import Attribute
 from steerlm_jobs.contract.errors import BadConfigError
 from steerlm_jobs.data.tokens import ChatTokenizer
 from steerlm_jobs.models import generative_apm
-from steerlm_jobs.models.generative_apm import GenerativeApm
+from steerlm_jobs.models.generative_apm import GenerativeApm, check_writable
 from steerlm_jobs.models.scorer import load_scorer
 from steerlm_jobs.models.steerlm_json import write_steerlm_json
 from tests.unit.models.builders import a_model
@@ -166,6 +166,19 @@ def test_a_tokenizer_that_looks_ahead_is_refused():
     tries._text_ids = lambda text: cut(text)[::-1]
     with pytest.raises(BadConfigError, match=r"use stages\.trainApm\.kind Regression"):
         apm.score([THREE_TURNS], 512)
+
+
+@pytest.mark.parametrize("make", [a_tokenizer, a_merging_tokenizer])
+def test_a_tokenizer_that_scores_is_writable(make):
+    check_writable(make(), SCHEMA, [SCHEMA.names])
+
+
+def test_a_tokenizer_that_looks_ahead_is_refused_without_a_model(monkeypatch):
+    tokenizer = a_tokenizer()
+    cut = ChatTokenizer.text_ids
+    monkeypatch.setattr(ChatTokenizer, "text_ids", lambda self, text: cut(self, text)[::-1])
+    with pytest.raises(BadConfigError, match=r"use stages\.trainApm\.kind Regression"):
+        check_writable(tokenizer, SCHEMA, GROUPS)
 
 
 def test_the_form_is_told_by_the_folder(tmp_path):
