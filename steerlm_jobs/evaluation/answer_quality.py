@@ -18,7 +18,7 @@ from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.recipes import Training
 from steerlm_jobs.data.conversations import Conversation, Role, Turn
 from steerlm_jobs.data.tokens import ChatTokenizer
-from steerlm_jobs.evaluation.prompts import evaluation_prompts
+from steerlm_jobs.evaluation.prompts import selection_prompts
 from steerlm_jobs.evaluation.samples import prompt_of
 from steerlm_jobs.generate.generator import Sampling
 from steerlm_jobs.generate.steered import Request, SteeredModel
@@ -66,11 +66,17 @@ class AnswerQuality:
 
 
 def quality_prompts(
-    validation: Iterable[Conversation], num_prompts: int, seed: int
+    validation: Iterable[Conversation],
+    asked: Iterable[Conversation],
+    num_prompts: int,
+    seed: int,
 ) -> list[Conversation]:
-    """Return the prompts whose answers are measured: the same at every validation."""
+    """Return the prompts whose answers are measured: the same at every validation.
+
+    As few as possible are `asked` by evaluate: its figures are of no use on what chose the model.
+    """
     found = (prompt_of(conversation) for conversation in validation)
-    return evaluation_prompts((p for p in found if p is not None), num_prompts, seed)
+    return selection_prompts((p for p in found if p is not None), asked, num_prompts, seed)
 
 
 def score_by_apm(folder: Path) -> Score:

@@ -28,6 +28,7 @@ from steerlm_jobs.evaluation.answer_quality import (
     quality_prompts,
     score_by_apm,
 )
+from steerlm_jobs.evaluation.prompts import num_never_chosen_by
 from steerlm_jobs.models.loading import (
     best_device,
     copy_legal_files,
@@ -277,16 +278,31 @@ def _quality(
     validation = _conversations(
         context, context.config.inputs_of(StageKind.ANNOTATE)[0], "validation"
     )
+    asked = _asked(context)
+    prompts = quality_prompts(validation, asked, training.best_by_prompts, recipe.seed)
+    unseen = num_never_chosen_by(asked, prompts, recipe.seed)
+    if unseen < len(asked):
+        context.notes.add(
+            f"bestBy Quality takes prompts that evaluate asks if promptsPerLevel is above {unseen};"
+            " give data.evaluationPrompts or hold out more"
+        )
     return AnswerQuality(
         model=live.model,
         tokenizer=inputs.tokenizer,
         schema=inputs.schema,
         targets=recipe.targets,
-        prompts=quality_prompts(validation, training.best_by_prompts, recipe.seed),
+        prompts=prompts,
         score=score_by_apm(ArtifactReader.open(apm, context.scratch).folder()),
         training=training,
         precision=engine.precision,
     )
+
+
+def _asked(context: StageContext) -> list[Conversation]:
+    """Return the prompts from which evaluate takes its own."""
+    (prepared,) = context.config.inputs_of(StageKind.PREPARE)
+    rows = ArtifactReader.open(prepared, context.scratch).rows("evaluation_prompts.")
+    return [Conversation.from_json(row) for row in rows]
 
 
 def _write_model(

@@ -39,7 +39,7 @@ def test_the_checkpoint_of_the_best_answers_wins(tmp_path, training):
     assert value["bestStep"] == min(s for s, q in curve.items() if q == max(curve.values()))
     assert report.metrics["quality"] == f"{max(curve.values()):.6g}"
     model = load_causal_lm(world.content(sealed))
-    prompts = quality_prompts(conversations(12, "validation"), 5, recipe.seed)
+    prompts = quality_prompts(conversations(12, "validation"), [], 5, recipe.seed)
     exported = AnswerQuality(
         model=model,
         tokenizer=ChatTokenizer.from_folder(world.content(sealed)),
