@@ -10,7 +10,6 @@ from transformers import LlamaModel
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.attributes import Attribute
 from steerlm_jobs.contract.config import Execution, StageConfig, StageInput, artifact_uri
-from steerlm_jobs.contract.errors import InterruptedStageError
 from steerlm_jobs.contract.evaluation import ApmFigures
 from steerlm_jobs.contract.gates import MetricValue
 from steerlm_jobs.contract.recipes import (
@@ -43,10 +42,11 @@ class StopAfter(StopFlag):
         super().__init__()
         self.num_looks = num_looks
 
-    def raise_if_set(self):
-        self.num_looks -= 1
-        if self.num_looks < 0:
-            raise InterruptedStageError("stopped by a test")
+    @property
+    def is_set(self):
+        if not super().is_set:
+            self.num_looks -= 1
+        return super().is_set or self.num_looks < 0
 
 
 class TinyRun:
