@@ -45,7 +45,7 @@ def runner(workdir: Path, **extra: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def run_through(workdir: Path) -> RunStatus:
     with runner(workdir) as process:
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=300) == 0  # its bound, not its time
     return status_of(workdir)
 
 
@@ -171,7 +171,7 @@ def test_killed_stage_is_tried_again(tmp_path: Path):
         ]
         for pid in victims:
             os.kill(pid, signal.SIGKILL)
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=300) == 0  # its bound, not its time
     record = next(r for r in status_of(workdir).stages if r.name == "train-apm")
     assert (record.attempt, record.failures) == (2, 1)
     assert record.last_failures[0].exit_code == 137
