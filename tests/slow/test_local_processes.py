@@ -90,7 +90,7 @@ def processes_below(workdir: Path) -> list[int]:
 def test_run_ends_well_and_leaves_no_process(tmp_path: Path):
     workdir = tmp_path / "run"
     status = run_through(workdir)
-    assert status.progress == "8/8"
+    assert status.progress == "9/9"  # with the second scorer, the default
     assert processes_below(workdir) == []
 
 
