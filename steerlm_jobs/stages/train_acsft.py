@@ -219,11 +219,12 @@ def _add_originals(
     chosen = chosen_originals(num_available, num_wanted, recipe.seed)
     places = (place in chosen for place in range(num_available))
     reader.add(rows, compress(_conversations(context, annotated, "train"), places))
-    reached = num_wanted / (num_wanted + num_samples)
+    num_added = len(rows.examples) - num_samples  # some of those wanted may be too long
+    reached = num_added / len(rows.examples)
     if reached < recipe.original_fraction - 0.01:
         context.notes.add(
             f"originals are {reached:.2f} of the mixture, not {recipe.original_fraction:.2f}: "
-            f"there are only {num_available}"
+            f"there are {num_available}, and {num_wanted - num_added} of those drawn are too long"
         )
 
 

@@ -16,7 +16,6 @@ class Resource(StrEnum):
     PODS = "pods"
     SERVICES = "services"
     NETWORK_POLICIES = "networkpolicies"
-    DEPLOYMENTS = "deployments"
     EVENTS = "events"
 
 
@@ -26,7 +25,6 @@ PATHS = {
     Resource.PODS: "/api/v1",
     Resource.SERVICES: "/api/v1",
     Resource.NETWORK_POLICIES: "/apis/networking.k8s.io/v1",
-    Resource.DEPLOYMENTS: "/apis/apps/v1",
     Resource.EVENTS: "/api/v1",
 }
 

@@ -31,7 +31,6 @@ class PodEnd:
     exit_code: int
     report: Report | None
     message: str
-    node: str
     ended_at: datetime | None
     is_disrupted: bool
     """The cluster took it: eviction, preemption, a lost node."""
@@ -155,7 +154,6 @@ def pod_end(pod: Object) -> PodEnd | None:
         exit_code=int(ended["exitCode"]),
         report=report,
         message=report.message if report is not None else _last_line(text),
-        node=pod.get("spec", {}).get("nodeName", ""),
         ended_at=_time(ended.get("finishedAt")),
         is_disrupted=is_disrupted,
         is_out_of_memory=ended.get("reason") == "OOMKilled",

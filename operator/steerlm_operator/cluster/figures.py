@@ -24,12 +24,6 @@ class Figures:
             "Passes that ended with an error and are tried again.",
             registry=self._registry,
         )
-        self.launched = Counter(
-            "steerlm_launched_attempts",
-            "Jobs of stages that were created.",
-            ["kind"],
-            registry=self._registry,
-        )
         self.failed_polls = Counter(
             "steerlm_failed_progress_polls",
             "Looks at the progress of a stage that got no answer.",
