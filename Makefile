@@ -47,6 +47,7 @@ fix: $(VENV)/.dev  ## Put the code into shape: format, and repair what ruff can
 gen: $(VENV)/.dev  ## Write the generated files anew
 	$(BIN)/python -m examples.world
 	$(BIN)/python -m steerlm_operator.cli.reference docs/reference/spec.md
+	$(BIN)/python -m steerlm_operator.cli.status_reference docs/reference/status.md
 	$(BIN)/python -m steerlm_operator.cli.crds crds charts/steerlm-operator
 
 lock: $(UV)  ## Pin all dependencies anew, with hashes; UPGRADE=1 takes the newest

@@ -53,9 +53,11 @@ class Progress(Value):
     """How far an attempt is. Units are those of the stage: steps, rows, prompts."""
 
     done: int = 0
+    """How many units are done."""
     total: int = 0
     """0: not known yet."""
     unit: str = "steps"
+    """What is counted."""
     activity: str = ""
     """One or two words, `pre-training` say."""
     figures: dict[str, float] = Field(default_factory=dict)

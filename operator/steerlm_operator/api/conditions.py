@@ -12,11 +12,17 @@ class ConditionType(StrEnum):
     """What a condition is about; all are present from the first pass on."""
 
     ACCEPTED = "Accepted"
+    """The spec is valid. False: it breaks a rule that no API server checks; nothing starts."""
     PROGRESSING = "Progressing"
+    """Stages run, or wait to. False: the run is suspended, or has ended."""
     SUSPENDED = "Suspended"
+    """`spec.suspend` is acted on; the message names a stage that still writes its checkpoint."""
     DEGRADED = "Degraded"
+    """A stage failed or was disrupted and will be tried again. The run goes on by itself."""
     SUCCEEDED = "Succeeded"
+    """Every stage has a result and every gate held. Unknown before the end; False says why."""
     SERVING = "Serving"
+    """The model server answers. False where none was asked for."""
 
 
 class ConditionStatus(StrEnum):

@@ -1,4 +1,4 @@
-"""All fields of the spec that hold a value of their own, by path: for tables and tests. Pure."""
+"""All fields of spec and status, by path: for tables and tests. Pure."""
 
 import types
 from collections.abc import Iterator
@@ -21,6 +21,11 @@ class Leaf:
     field: FieldInfo
 
     @property
+    def is_group(self) -> bool:
+        """True: it is an object that has fields itself."""
+        return isinstance(self.annotation, type) and issubclass(self.annotation, BaseModel)
+
+    @property
     def type_name(self) -> str:
         """Its type as people say it."""
         return type_name(self.annotation)
@@ -40,16 +45,19 @@ class Leaf:
         return str(value).lower() if isinstance(value, bool) else str(value) or '""'
 
 
-def spec_leaves(model: type[BaseModel] = RunSpec, prefix: str = "") -> Iterator[Leaf]:
-    """Yield the leaves of the spec in its order; list items and their fields are marked by []."""
+def spec_leaves() -> Iterator[Leaf]:
+    """Yield the fields of the spec that hold a value of their own, in its order."""
+    return (field for field in model_fields(RunSpec) if not field.is_group)
+
+
+def model_fields(model: type[BaseModel], prefix: str = "") -> Iterator[Leaf]:
+    """Yield the fields of a model in its order, each before those below it; [] marks a list."""
     for name, field in model.model_fields.items():
-        path = f"{prefix}{field.alias or name}"
         inner, is_list = _inner(field.annotation)
-        path = f"{path}[]" if is_list else path
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from spec_leaves(inner, f"{path}.")
-        else:
-            yield Leaf(path, inner, field)
+        path = f"{prefix}{field.alias or name}{'[]' if is_list else ''}"
+        yield (found := Leaf(path, inner, field))
+        if found.is_group:
+            yield from model_fields(inner, f"{path}.")
 
 
 def type_name(annotation: Any) -> str:  # Any: a type form
@@ -58,7 +66,14 @@ def type_name(annotation: Any) -> str:  # Any: a type form
         return ", ".join(str(member.value) for member in annotation)
     if get_origin(annotation) is dict:
         return f"map of {type_name(get_args(annotation)[1])}"
-    names = {"str": "string", "int": "integer", "bool": "boolean", "Decimal": "decimal"}
+    names = {
+        "str": "string",
+        "int": "integer",
+        "bool": "boolean",
+        "Decimal": "decimal",
+        "float": "number",
+        "datetime": "time",
+    }
     name = getattr(annotation, "__name__", str(annotation))
     return names.get(name, name)
 

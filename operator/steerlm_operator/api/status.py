@@ -15,29 +15,40 @@ class Phase(StrEnum):
     """One word for people; no code reads it."""
 
     PENDING = "Pending"
+    """Nothing has been started."""
     RUNNING = "Running"
+    """Stages run, or wait to be tried again."""
     SUSPENDED = "Suspended"
+    """`spec.suspend` is true."""
     SUCCEEDED = "Succeeded"
+    """It ended, and every gate held."""
     FAILED = "Failed"
+    """It ended without: a stage was given up, a gate missed, the spec refused."""
     STOPPED = "Stopped"
+    """It ended because `spec.shutdown` said so."""
 
 
 class StageState(StrEnum):
     """How far a stage is."""
 
     PENDING = "Pending"
+    """Its turn has not come."""
     QUEUED = "Queued"
     """An attempt is recorded and about to be launched, or waits for room."""
     RUNNING = "Running"
+    """A container of the latest attempt has started."""
     RETRYING = "Retrying"
     """The last attempt failed; another one follows."""
     SUCCEEDED = "Succeeded"
+    """It has a result, made by this run."""
     FAILED = "Failed"
+    """Given up: its budget is used up, or no further attempt can help."""
     SKIPPED = "Skipped"
     """A stage before it was given up."""
     CACHED = "Cached"
     """Its result existed already."""
     CANCELLED = "Cancelled"
+    """Ended by shutdown or deadline."""
 
 
 class ArtifactRef(Value):

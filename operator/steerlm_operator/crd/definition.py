@@ -10,7 +10,7 @@ from steerlm_operator.crd.structural import Schema, structural
 
 MAX_BYTES: Final = 262_144
 """A plain `kubectl apply` keeps the whole object in an annotation of at most this size."""
-_COLUMNS: Final = (
+COLUMNS: Final = (
     ("Phase", "string", ".status.phase", 0),
     ("Stage", "string", ".status.currentStage", 0),
     ("Progress", "string", ".status.progress", 0),
@@ -21,6 +21,7 @@ _COLUMNS: Final = (
     ("Queue", "string", ".spec.queue.localQueue", 1),
     ("Message", "string", '.status.conditions[?(@.type=="Progressing")].message', 1),
 )
+"""Of `kubectl get`: name, type, path, and 1 for those that only `-o wide` shows."""
 
 
 def definition() -> dict[str, Any]:  # Any: JSON
@@ -40,7 +41,7 @@ def definition() -> dict[str, Any]:  # Any: JSON
         "subresources": {"status": {}},
         "additionalPrinterColumns": [
             {"name": name, "type": kind, "jsonPath": path, "priority": priority}
-            for name, kind, path, priority in _COLUMNS
+            for name, kind, path, priority in COLUMNS
         ],
         "schema": {"openAPIV3Schema": object_schema()},
     }
