@@ -12,8 +12,12 @@ INSTALL := $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python
 # What `make gen` writes; committed, and compared by `make check`.
 GENERATED := examples/data docs/reference crds charts/steerlm-operator/files
 FAST := not slow and not cluster and not gpu
+# Fast tests use one thread each and nothing that two could fight over. The slow ones train, and want the machine alone.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 export UV_PYTHON_DOWNLOADS := never
+# Where it is set, each of the test processes compiles all test modules anew, at every start.
+unexport PYTHONDONTWRITEBYTECODE
 export UV_HTTP_TIMEOUT := 300
 
 ##@ Use
@@ -34,11 +38,12 @@ cluster-down: $(VENV)/.dev  ## End it
 ##@ Develop
 .PHONY: check test fix gen lock
 check: lint  ## What must be green before a commit: style, types, layers, fast tests, generated files
-	$(BIN)/python -m pytest -q -m "$(FAST)"
+	$(BIN)/python -m pytest -q -m "$(FAST)" $(PARALLEL)
 	@$(MAKE) --no-print-directory fresh
 
 test: lint fresh  ## Everything that can be tested without a GPU, slow tests included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "$(FAST)" $(PARALLEL)
+	$(BIN)/python -m pytest -m "not ($(FAST))"
 
 fix: $(VENV)/.dev  ## Put the code into shape: format, and repair what ruff can
 	$(BIN)/ruff format .
@@ -70,7 +75,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strat
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 	$(BIN)/lint-imports
 
 fresh: gen
