@@ -30,7 +30,7 @@ RECIPE_VERSIONS: dict[StageKind, int] = {
     StageKind.PREPARE: 5,
     StageKind.TRAIN_APM: 3,
     StageKind.ANNOTATE: 3,
-    StageKind.TRAIN_ACSFT: 4,
+    StageKind.TRAIN_ACSFT: 5,
     StageKind.SAMPLE: 2,
     StageKind.EVALUATE: 3,
 }

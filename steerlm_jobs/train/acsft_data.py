@@ -1,4 +1,4 @@
-"""ACSFT rows: annotated conversations, in a bootstrap iteration mixed with samples."""
+"""ACSFT rows: conversations with labels as examples, and what is counted on the way."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,11 +8,21 @@ import torch
 
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.data.conversations import Conversation, Role
-from steerlm_jobs.data.seeds import seeded_order
 from steerlm_jobs.data.tokens import ChatTokenizer
 from steerlm_jobs.train.objectives import AcsftExample
 
 LevelCounts = dict[str, dict[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class AcsftRow:
+    """One conversation to learn from."""
+
+    example: AcsftExample
+    labels: tuple[tuple[str, int], ...]
+    """(attribute, level) of the answers that are learnt."""
+    system: str
+    """The system prompt."""
 
 
 @dataclass(slots=True)
@@ -26,6 +36,15 @@ class AcsftRows:
     """Answers that are learnt from, by (attribute, level)."""
     systems: Counter[str] = field(default_factory=Counter)
     """Conversations by system prompt."""
+
+    def add(self, row: AcsftRow | None) -> None:
+        """Add a row; None: a conversation that cannot be learnt from is counted."""
+        if row is None:
+            self.dropped += 1
+            return
+        self.examples.append(row.example)
+        self.levels.update(row.labels)
+        self.systems[row.system] += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +62,24 @@ class RowReader:
     ) -> None:
         """Encode conversations and count their labels; those that cannot be learnt are dropped."""
         for conversation in conversations:
-            encoded = self.tokenizer.encode_training(
-                conversation, self.schema, self.targets, self.max_length_tokens
-            )
-            if encoded is None:
-                rows.dropped += 1
-                continue
-            ids = torch.tensor(encoded.ids, dtype=torch.int32)
-            mask = torch.tensor(encoded.loss_mask)
-            rows.examples.append(AcsftExample(ids, mask, source or conversation.source))
-            rows.systems[conversation.system] += 1
-            turns = conversation.turns[encoded.first_turn :]
-            answers = (turn for turn in turns if turn.role is Role.ASSISTANT)
-            rows.levels.update(pair for turn in answers for pair in turn.labels.items())
+            rows.add(self.row(conversation, source))
 
-
-def num_originals(num_samples: int, num_available: int, original_fraction: float) -> int:
-    """Return how many originals make up their fraction of the mixture, if there are so many."""
-    wanted = round(num_samples * original_fraction / (1 - original_fraction))
-    return min(wanted, num_available)
-
-
-def chosen_originals(num_available: int, num_wanted: int, seed: int) -> frozenset[int]:
-    """Return the places of a seeded choice among the originals."""
-    return frozenset(seeded_order(num_available, seed, "originals")[:num_wanted])
+    def row(self, conversation: Conversation, source: str | None = None) -> AcsftRow | None:
+        """Return a conversation's row, `source` in place of its own; None: it cannot be learnt."""
+        encoded = self.tokenizer.encode_training(
+            conversation, self.schema, self.targets, self.max_length_tokens
+        )
+        if encoded is None:
+            return None
+        ids = torch.tensor(encoded.ids, dtype=torch.int32)
+        mask = torch.tensor(encoded.loss_mask)
+        turns = conversation.turns[encoded.first_turn :]
+        answers = (turn for turn in turns if turn.role is Role.ASSISTANT)
+        return AcsftRow(
+            AcsftExample(ids, mask, source or conversation.source),
+            tuple(pair for turn in answers for pair in turn.labels.items()),
+            conversation.system,
+        )
 
 
 def level_counts(levels: Mapping[tuple[str, int], int], schema: Schema) -> LevelCounts:

@@ -218,6 +218,14 @@ def test_an_iteration_starts_from_the_previous_model_on_kept_samples_and_origina
     assert 0 < moved < 0.2
 
 
+def test_originals_that_are_too_long_are_replaced_by_others_that_fit(world):
+    stage, recipe, inputs = world.iteration(run(world, *world.acsft())[0], original_fraction=0.5)
+    shorter = recipe.training.model_copy(update={"max_length_tokens": 64})
+    _, report = run(world, stage, recipe.model_copy(update={"training": shorter}), inputs)
+    assert int(report.metrics["samples"]) < 19
+    assert report.metrics["samples"] == report.metrics["originals"]
+
+
 def test_an_iteration_may_start_from_the_base_model_anew(world):
     stage, recipe, inputs = world.iteration(world.prepared)
     training = recipe.training.model_copy(update={"learning_rate": 1e-9})
