@@ -23,6 +23,9 @@ class Answer:
     """Without white space at its ends."""
     is_finished: bool
     """False: cut by the token limit."""
+    num_prompt_tokens: int
+    num_tokens: int
+    """Of what was generated, the stop not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class SteeredModel:
         self._generator = generator
         self._tokenizer = tokenizer
         self.schema = schema
-        self._longest = longest
+        self.longest = longest
 
     @classmethod
     def load(cls, folder: Path, on_token: Callable[[], None] = lambda: None) -> "SteeredModel":
@@ -129,7 +132,7 @@ class SteeredModel:
         Raises:
             BadConfigError: The answer alone would take all of the limit.
         """
-        limit = min(max_length_tokens, self._longest)
+        limit = min(max_length_tokens, self.longest)
         room = limit - sampling.max_new_tokens
         if room <= 0:
             msg = (
@@ -148,5 +151,8 @@ class SteeredModel:
         for i, found in zip(fitting, generated, strict=True):
             text = self._tokenizer.decode(found.ids)
             own = self._form.own_words(text)
-            answers[i] = Answer(own.strip(), found.is_finished or len(own) < len(text))
+            is_finished = found.is_finished or len(own) < len(text)
+            prompt = encoded[i]
+            num_prompt_tokens = 0 if prompt is None else len(prompt.ids)
+            answers[i] = Answer(own.strip(), is_finished, num_prompt_tokens, len(found.ids))
         return answers

@@ -10,8 +10,12 @@ from steerlm_jobs.contract.kinds import StageKind
 REPORT_VARIABLE = "STEERLM_REPORT_FILE"
 PROGRESS_VARIABLE = "STEERLM_PROGRESS_FILE"
 SCRATCH_VARIABLE = "STEERLM_SCRATCH_DIR"
+HOST_VARIABLE = "STEERLM_HOST"
+PORT_VARIABLE = "STEERLM_PORT"
+_OWN_MACHINE = "127.0.0.1"
+_PORT = "8000"
 
-_WITH_TORCH = frozenset({*(kind.value for kind in StageKind), "warm", "ask", "rank"})
+_WITH_TORCH = frozenset({*(kind.value for kind in StageKind), "warm", "ask", "serve", "rank"})
 
 
 def trains_or_generates(arguments: Sequence[str]) -> bool:
@@ -38,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     _add_gc(verbs.add_parser("gc", help="delete results that nobody needs"))
     _add_export(data.add_parser("export", help="write data in NeMo-Aligner's records"))
     _add_ask(verbs.add_parser("ask", help="let a model answer under given labels"))
+    _add_serve(verbs.add_parser("serve", help="answer chat completions over HTTP"))
     return top
 
 
@@ -93,6 +98,26 @@ def _add_ask(ask: argparse.ArgumentParser) -> None:
         )
     ask.add_argument("--max-new-tokens", type=int, default=256)
     ask.add_argument("--json", action="store_true")
+
+
+def _add_serve(serve: argparse.ArgumentParser) -> None:
+    environment = os.environ.get
+    serve.add_argument(
+        "--model", metavar="URI", required=True, help="artifact of a train-acsft stage, or a folder"
+    )
+    serve.add_argument("--digest", default="", help="what the artifact's content must have")
+    serve.add_argument("--name", default="steerlm", help="of the model, as callers see it")
+    host = environment(HOST_VARIABLE) or _OWN_MACHINE
+    serve.add_argument("--host", default=host, help=f"where to listen ({HOST_VARIABLE})")
+    port = int(environment(PORT_VARIABLE) or _PORT)
+    serve.add_argument("--port", type=int, default=port, help=f"0: any free one ({PORT_VARIABLE})")
+    scratch = environment(SCRATCH_VARIABLE)
+    serve.add_argument(
+        "--scratch",
+        type=Path,
+        default=Path(scratch) if scratch else None,
+        help=f"folder for a copy of the model; without it: a temporary one ({SCRATCH_VARIABLE})",
+    )
 
 
 def level(text: str) -> tuple[str, int]:

@@ -2,15 +2,8 @@
 
 import argparse
 import json
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-from steerlm_jobs.contract.config import StageInput
-from steerlm_jobs.contract.errors import BadInputError
-from steerlm_jobs.store.artifacts import ArtifactReader, read_manifest
-from steerlm_jobs.store.files import is_local, local_folder
+from steerlm_jobs.programs.model_folder import model_folder
 
 
 def print_answers(given: argparse.Namespace) -> None:
@@ -21,7 +14,7 @@ def print_answers(given: argparse.Namespace) -> None:
         BadConfigError: A label is unknown, out of range or not the caller's to set.
     """
     asked = [dict(given.set), *([dict(given.against)] if given.against else [])]
-    with _model_folder(given.uri) as folder:
+    with model_folder(given.uri) as folder:
         from steerlm_jobs.generate.ask import answer  # loads torch: only once there is a model
 
         for labels in asked:
@@ -39,24 +32,3 @@ def print_answers(given: argparse.Namespace) -> None:
                 print(f"[{wanted or 'target labels'}]\n{found.text}", flush=True)
                 few = ", ".join(f"{name}={level}" for name, level in found.untrained.items())
                 print(f"(too few training examples: {few})\n" if few else "", flush=True)
-
-
-@contextmanager
-def _model_folder(uri: str) -> Iterator[Path]:
-    """Yield the verified content of an artifact, or a local Hugging Face folder as it is."""
-    manifest = read_manifest(uri)
-    if manifest is not None:
-        source = StageInput(
-            stage=manifest.kind.value,
-            kind=manifest.kind,
-            uri=uri,
-            fingerprint=manifest.fingerprint,
-            digest=manifest.digest,
-        )
-        with tempfile.TemporaryDirectory(prefix="steerlm-ask-") as scratch:
-            yield ArtifactReader.open(source, Path(scratch)).folder()
-        return
-    if not is_local(uri) or not (local_folder(uri) / "config.json").exists():
-        msg = f"{uri}: no model here (neither manifest.json nor config.json); check the address"
-        raise BadInputError(msg)
-    yield local_folder(uri)

@@ -98,10 +98,17 @@ def _ask(given: argparse.Namespace) -> None:
     print_answers(given)
 
 
+def _serve(given: argparse.Namespace) -> None:
+    from steerlm_jobs.programs.serve import serve
+
+    serve(given)
+
+
 _VERBS: Final[dict[str, Callable[[argparse.Namespace], None]]] = {
     "verify": _verify,
     "warm": _warm,
     "data": _data,
     "gc": _gc,
     "ask": _ask,
+    "serve": _serve,
 }

@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,6 +48,24 @@ def test_ask_answers_with_more_jokes_where_more_are_asked_for(workdir: Path) -> 
     asked = _steerlm("ask", str(workdir), question, "--set", "humor=4", "--against", "humor=0")
     assert asked.returncode == 0, asked.stdout + asked.stderr
     assert len(re.findall(r"\bHa,", asked.stdout)) >= 2
+
+
+def test_serve_answers_with_a_joke_where_one_is_asked_for(workdir: Path) -> None:
+    command = [sys.executable, "-m", "steerlm_operator.cli.main", "serve", str(workdir)]
+    with subprocess.Popen(
+        [*command, "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[-1]
+        message = {"role": "user", "content": "What is the color of the fox?"}
+        body = {"messages": [message], "attributes": {"humor": 4}, "max_tokens": 96}
+        with urllib.request.urlopen(
+            f"{url}/v1/chat/completions", json.dumps(body).encode()
+        ) as answer:
+            text = json.load(answer)["choices"][0]["message"]["content"]
+        server.terminate()
+        assert server.wait(60) == 0
+    assert re.search(r"\bHa,", text)
 
 
 def test_a_gate_that_cannot_be_reached_fails_the_run_with_code_3(workdir: Path) -> None:
