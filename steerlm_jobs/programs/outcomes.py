@@ -23,7 +23,10 @@ def outcome(error: BaseException) -> tuple[ExitCode, str]:
             _one_line(f"{where}disk full ({error}); free some space and run again"),
         )
     if _is_device_out_of_memory(error):
-        line = f"the device ran out of memory ({error}); set a smaller microBatchTokens"
+        line = (
+            f"the device ran out of memory ({error}); set a smaller training.maxLengthTokens, "
+            "use training.method Lora or a device with more memory"
+        )
         return ExitCode.OUT_OF_MEMORY, _one_line(line)
     line = _one_line(f"{type(error).__name__}: {error}")[:_MAX_BUG_CHARACTERS]
     return ExitCode.BUG, f"unexpected {line} (traceback in the log)"

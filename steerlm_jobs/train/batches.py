@@ -39,7 +39,7 @@ class Layout:
     """False: each row holds one conversation."""
     max_length_tokens: int
     micro_batch_tokens: int
-    """Tokens computed at once, padding included; a single row may be longer."""
+    """Tokens computed at once, padding included; a single conversation may be longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def micro_batches(examples: Sequence[E], layout: Layout, num_ranks: int = 1) -> 
     lengths = [len(example.ids) for example in examples]
     fair_tokens = math.ceil(sum(lengths) / num_ranks) if num_ranks > 1 else math.inf
     if layout.is_packed:
-        wanted = min(layout.max_length_tokens, fair_tokens)
+        wanted = min(layout.max_length_tokens, layout.micro_batch_tokens, fair_tokens)
         bins = best_fit_decreasing(lengths, int(max(wanted, *lengths, 0)))
     else:
         bins = [[i] for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))]

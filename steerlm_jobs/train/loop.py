@@ -23,6 +23,7 @@ from steerlm_jobs.train.batches import E, Layout, MicroBatch, own_micro_batches
 from steerlm_jobs.train.checkpoint import TrainingState, read_checkpoint, write_checkpoint
 from steerlm_jobs.train.engine import Engine
 from steerlm_jobs.train.history import History
+from steerlm_jobs.train.memory import naming_a_batch_that_fits
 from steerlm_jobs.train.objectives import Objective, total_weight
 from steerlm_jobs.train.schedule import learning_rate_factor
 from steerlm_jobs.train.step_plan import Steps
@@ -62,6 +63,7 @@ def train(
     Raises:
         InterruptedStageError: The stop flag was set; a checkpoint has been written.
         DivergedError: Three steps in a row were not finite.
+        OutOfMemoryError: The device cannot hold a micro-batch; the message names one that fits.
     """
     run = _Run(task, engine, context, curves)
     run.resume()
@@ -167,13 +169,14 @@ class _Run(Generic[E]):
         total = 0.0
         batches = own_micro_batches(examples, self._task.layout, self._ranks)
         for batch in batches:
-            loss = self._loss_sum(batch) / weight
-            value = loss.item()
-            # Agreed before the backward pass: in some engines a rank without one stops all others.
-            if self._ranks.any_of(not math.isfinite(value))[0]:
-                self._engine.discard(loss)
-                return math.nan
-            self._engine.backward(loss, is_last=batch is batches[-1])
+            with naming_a_batch_that_fits(batch):
+                loss = self._loss_sum(batch) / weight
+                value = loss.item()
+                # Agreed before the backward pass: in some engines a rank without one stops all.
+                if self._ranks.any_of(not math.isfinite(value))[0]:
+                    self._engine.discard(loss)
+                    return math.nan
+                self._engine.backward(loss, is_last=batch is batches[-1])
             total += value
             self._context.progress.tick()
         return self._ranks.sum_of(total)[0]
@@ -235,7 +238,7 @@ def mean_loss(
     total, weight = 0.0, 0
     for batch in batches:
         on_batch()
-        with engine.precision():
+        with naming_a_batch_that_fits(batch), engine.precision():
             loss = objective.loss_sum(batch, engine.device).item()
         if not batch.is_filler:
             total += loss
