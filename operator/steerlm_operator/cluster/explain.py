@@ -50,19 +50,25 @@ async def explain(shell: Shell, api: KubeApi, now: datetime) -> None:
         if run is None:
             continue
         uid = run["metadata"]["uid"]
-        jobs = shell.cache.owned(Resource.JOBS, uid)
+        jobs = [job for job in shell.cache.owned(Resource.JOBS, uid) if _may_wait(job, now)]
+        if not jobs:
+            continue
         pods = shell.cache.owned(Resource.PODS, uid)
-        waiting = {
-            a.uid
-            for a in attempts_of(jobs, pods, {})
-            if a.is_waiting and a.created_at is not None and now - a.created_at > PATIENCE
-        }
+        waiting = {a.uid for a in attempts_of(jobs, pods, {}) if a.is_waiting}
         for job in jobs:
             if job["metadata"]["uid"] in waiting:
                 found = await _wait_of(api, job, pods)
                 if found is not None and found != shell.waits.get(job["metadata"]["uid"]):
                     shell.waits[job["metadata"]["uid"]] = found
                     shell.queue.add(key)
+
+
+def _may_wait(job: Object, now: datetime) -> bool:
+    """Return False where a look at the Job's pods is not worth it: most attempts just work."""
+    status = job.get("status", {})
+    has_begun = any(status.get(field) for field in ("ready", "succeeded", "failed", "conditions"))
+    created_at = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
+    return not has_begun and now - created_at > PATIENCE
 
 
 async def _wait_of(api: KubeApi, job: Object, pods: tuple[Object, ...]) -> Wait | None:

@@ -1,24 +1,26 @@
 """One pass over one run: observe, plan, act, one write of the status, then events."""
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import assert_never
 
 from steerlm_jobs.contract.report import Progress
+from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.status import RunStatus
 from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Object, Resource
-from steerlm_operator.cluster.attempts import attempts_of
 from steerlm_operator.cluster.cache import Cache, RunKey
-from steerlm_operator.cluster.events import tell
-from steerlm_operator.cluster.runs import SeenRun, refused_status, seen_run, status_body
+from steerlm_operator.cluster.reading import Reader
+from steerlm_operator.cluster.runs import SeenRun, refused_status, status_body
 from steerlm_operator.core.expiry import expiry
 from steerlm_operator.core.graph import StageId
-from steerlm_operator.core.happenings import happenings
+from steerlm_operator.core.happenings import Happening, happenings
 from steerlm_operator.core.observed import Launch, Observed, Plan, Stop, Wait
 from steerlm_operator.core.plan import plan
 from steerlm_operator.core.refusal import with_name_conflict, with_refused_launch
+from steerlm_operator.core.writing import is_progress_alone, write_at
 from steerlm_operator.render.job import as_json, stage_job
 from steerlm_operator.render.names import RUN_UID_LABEL, RunIdentity
 from steerlm_operator.render.network import network_policy_json, service_json
@@ -39,6 +41,33 @@ class Surroundings:
     """What stage pods said last, by Job uid."""
     waits: dict[str, Wait] = field(default_factory=dict)
     """What Events say pods wait for, by Job uid."""
+    reader: Reader = field(default_factory=Reader)
+    at_rest: dict[RunKey, "Rest"] = field(default_factory=dict)
+    """Runs for which the last pass found nothing to do."""
+    progress_written: dict[RunKey, datetime] = field(default_factory=dict)
+    """When a status was last written for nothing but progress."""
+    untold: deque[tuple[RunIdentity, tuple[Happening, ...], datetime]] = field(
+        default_factory=deque
+    )
+    """What is recorded, and to be told in Events: nothing waits for that."""
+
+    def forget(self, key: RunKey) -> None:
+        """Keep nothing of a run that is gone."""
+        self.reader.forget(key)
+        self.at_rest.pop(key, None)
+        self.progress_written.pop(key, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What a pass saw that had nothing to do, and until when that holds if nothing changes."""
+
+    observed: Observed
+    until: datetime | None
+
+    def holds(self, observed: Observed, now: datetime) -> bool:
+        """Return True if another pass would have nothing to do, either."""
+        return (self.until is None or now < self.until) and self.observed == observed
 
 
 class NameTakenError(Exception):
@@ -58,40 +87,22 @@ async def reconcile(key: RunKey, around: Surroundings) -> float | None:
     """
     found = around.cache.run(key)
     if found is None:
+        around.forget(key)
         return None
-    seen = seen_run(found)
+    seen = around.reader.run(key, found)
     if seen.is_frozen or seen.is_deleting or not seen.is_ours:
         return None
     if seen.run is None:
         await _refuse(seen, around)
         return None
     now = around.now()
-    observed = Observed(
-        seen.run,
-        seen.identity.uid,
-        seen.run.spec.storage.prefix.rstrip("/"),
-        seen.status,
-        attempts_of(
-            around.cache.owned(Resource.JOBS, seen.identity.uid),
-            around.cache.owned(Resource.PODS, seen.identity.uid),
-            around.progress,
-            around.waits,
-        ),
-        seen.generation,
-    )
+    observed = _observed(key, seen, seen.run, around)
+    rest = around.at_rest.get(key)
+    if rest is not None and rest.holds(observed, now):
+        return _seconds_until(rest.until, around)
     planned = plan(observed, now)
-    refusal: ApiRefusedError | None = None
-    status = planned.status
-    try:
-        await _act(seen, planned, around)
-    except NameTakenError as error:
-        status = with_name_conflict(status, error.stage, str(error), now)
-    except ApiRefusedError as error:
-        if not error.is_refusal:
-            raise
-        status, refusal = with_refused_launch(status, _acted_on(planned), str(error)), error
-    if status != seen.status:
-        await _record(seen, status, around)
+    status, refusal = await _carried_out(seen, planned, around)
+    written_at = await _recorded(key, seen, status, around)
     if refusal is not None:
         raise refusal  # again, ever more slowly
     expires_at = expiry(seen.run.spec, status)
@@ -100,8 +111,53 @@ async def reconcile(key: RunKey, around: Surroundings) -> float | None:
             Resource.RUNS, seen.identity.namespace, seen.identity.name, seen.identity.uid
         )
         return None
-    times = [at for at in (planned.look_again_at, expires_at) if at is not None]
-    return max(0.0, (min(times) - around.now()).total_seconds()) if times else None
+    later = None if written_at is None or written_at <= now else written_at
+    times = (at for at in (planned.look_again_at, expires_at, later) if at is not None)
+    until = min(times, default=None)
+    if not planned.actions and written_at is None:
+        around.at_rest[key] = Rest(observed, until)
+    return _seconds_until(until, around)
+
+
+def _observed(key: RunKey, seen: SeenRun, run: SteerLMRun, around: Surroundings) -> Observed:
+    uid = seen.identity.uid
+    jobs, pods = (around.cache.owned(kind, uid) for kind in (Resource.JOBS, Resource.PODS))
+    attempts = around.reader.attempts(key, jobs, pods, around.progress, around.waits)
+    prefix = run.spec.storage.prefix.rstrip("/")
+    return Observed(run, uid, prefix, seen.status, attempts, seen.generation)
+
+
+async def _carried_out(
+    seen: SeenRun, planned: Plan, around: Surroundings
+) -> tuple[RunStatus, ApiRefusedError | None]:
+    """Act; return what to record, and the server's refusal of a launch if that came of it."""
+    try:
+        await _act(seen, planned, around)
+    except NameTakenError as error:
+        conflict = with_name_conflict(planned.status, error.stage, str(error), around.now())
+        return conflict, None
+    except ApiRefusedError as error:
+        if not error.is_refusal:
+            raise
+        return with_refused_launch(planned.status, _acted_on(planned), str(error)), error
+    return planned.status, None
+
+
+async def _recorded(
+    key: RunKey, seen: SeenRun, status: RunStatus, around: Surroundings
+) -> datetime | None:
+    """Write the status if that is due; return when it is or was, None if there is no news."""
+    now = around.now()
+    at = write_at(seen.status, status, around.progress_written.get(key), now)
+    if at is not None and at <= now:
+        if seen.status is not None and is_progress_alone(seen.status, status):
+            around.progress_written[key] = now
+        await _record(seen, status, around)
+    return at
+
+
+def _seconds_until(at: datetime | None, around: Surroundings) -> float | None:
+    return None if at is None else max(0.0, (at - around.now()).total_seconds())
 
 
 async def _refuse(seen: SeenRun, around: Surroundings) -> None:
@@ -115,11 +171,11 @@ def _acted_on(planned: Plan) -> StageId:
 
 
 async def _record(seen: SeenRun, status: RunStatus, around: Surroundings) -> None:
-    """Write the status, then tell of what changed: events of what was not recorded would lie."""
+    """Write the status; then what changed may be told: events of what is not recorded would lie."""
     run = seen.identity
     written = await around.api.apply_status(run.namespace, status_body(seen, status))
     around.cache.observe(Resource.RUNS, written)
-    await tell(around.api, run, happenings(seen.status, status), around.now())
+    around.untold.append((run, happenings(seen.status, status), around.now()))
 
 
 async def _act(seen: SeenRun, planned: Plan, around: Surroundings) -> None:

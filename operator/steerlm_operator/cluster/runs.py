@@ -17,7 +17,7 @@ from steerlm_operator.api.conditions import (
 from steerlm_operator.api.loading import InvalidRunError, load_run
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.run import SteerLMRun
-from steerlm_operator.api.status import Phase, RunStatus
+from steerlm_operator.api.status import Phase, RunStatus, StageStatus
 from steerlm_operator.cluster.api import Object
 from steerlm_operator.render.names import FREEZE_ANNOTATION, RunIdentity
 
@@ -97,8 +97,23 @@ def status_body(seen: SeenRun, status: RunStatus) -> Object:
             "namespace": seen.identity.namespace,
             "resourceVersion": seen.resource_version,
         },
-        "status": status.model_dump(by_alias=True, mode="json", exclude_none=True),
+        "status": _as_json(status),
     }
+
+
+def _as_json(status: RunStatus) -> Object:
+    """Return a status as it is written; a stage that nothing has happened to by name and state.
+
+    The server compares and keeps the owner of every field: up to 56 stages have a thousand.
+    """
+    shown = status.model_dump(by_alias=True, mode="json", exclude_none=True)
+    shown["stages"] = [
+        {"name": stage.name, "state": stage.state.value}
+        if stage == StageStatus(name=stage.name, state=stage.state)
+        else full
+        for stage, full in zip(status.stages, shown["stages"], strict=True)
+    ]
+    return shown
 
 
 def _run(found: Object) -> tuple[SteerLMRun | None, str]:

@@ -9,6 +9,7 @@ from typing import Final
 from steerlm_jobs.contract.report import Progress
 from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Object, Resource
 from steerlm_operator.cluster.cache import Cache, RunKey
+from steerlm_operator.cluster.events import tell
 from steerlm_operator.cluster.figures import Figures
 from steerlm_operator.cluster.queue import WorkQueue
 from steerlm_operator.cluster.reconciler import NameTakenError, Surroundings, reconcile
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 _CONFLICT_SECONDS: Final = 0.05
 """A newer version of the run is on its way to us."""
 _MAX_BACKOFF_SECONDS: Final = 60.0
+_PASSES_AT_ONCE: Final = 4
+"""A pass that records an attempt is followed at once by the one that creates its Job."""
 WATCHED: Final = {Resource.RUNS: "", Resource.JOBS: SELECTOR, Resource.PODS: SELECTOR}
 
 
@@ -78,8 +81,7 @@ class Shell:
         """Reconcile a run; whatever goes wrong with it touches no other run."""
         self.queue.forget(key)
         try:
-            with self._figures.passes.time():
-                again_in = await reconcile(key, self._around)
+            again_in = await self._passes(key)
         except ApiRefusedError as error:
             self._later(key, error)
         except NameTakenError as error:
@@ -91,6 +93,23 @@ class Shell:
             self._failures.pop(key, None)
             if again_in is not None:
                 self.queue.add_after(key, again_in)
+        await self._tell()
+
+    async def _passes(self, key: RunKey) -> float | None:
+        """Make passes while there is more to do now; return when to look again."""
+        again_in: float | None = 0.0
+        for _ in range(_PASSES_AT_ONCE):
+            with self._figures.passes.time():
+                again_in = await reconcile(key, self._around)
+            if again_in != 0.0:
+                break
+        return again_in
+
+    async def _tell(self) -> None:
+        """Create the Events of what was recorded, whichever worker did."""
+        untold = self._around.untold
+        while untold:
+            await tell(self._api, *untold.popleft())
 
     def _later(self, key: RunKey, error: Exception, *, is_told: bool = False) -> None:
         if isinstance(error, ApiRefusedError) and error.is_conflict:

@@ -1,16 +1,20 @@
 """The stage graph: which stages a run has, and what each one reads. Pure."""
 
 from dataclasses import dataclass
-from typing import NewType
+from functools import lru_cache
+from typing import Final, NewType
 
 from steerlm_jobs.contract.kinds import TRAIN_JUDGE, TRAIN_PERMUTED, TRAIN_PLAIN, StageKind
 from steerlm_operator.api.bootstrap import InitFrom
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.api.stages import Baseline, SecondScorer
 from steerlm_operator.api.training import BestBy
+from steerlm_operator.core.identity import Identity
 
 StageId = NewType("StageId", str)
 """Stable name of a stage within a run, `sample-2` say."""
+KEPT_RUNS: Final = 2048
+"""Of so many runs is kept what every pass needs anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,12 @@ class Stage:
 
 def stage_graph(spec: RunSpec) -> tuple[Stage, ...]:
     """Expand a run in the order in which its stages run: inputs always come first."""
+    return _stage_graph(Identity(spec))
+
+
+@lru_cache(maxsize=KEPT_RUNS)
+def _stage_graph(of: Identity[RunSpec]) -> tuple[Stage, ...]:
+    spec = of.value
     prepare = _stage(StageKind.PREPARE, 0)
     apm = _stage(StageKind.TRAIN_APM, 0, prepare)
     annotate = _stage(StageKind.ANNOTATE, 0, prepare, apm)

@@ -1,6 +1,8 @@
 """Results that exist already, and records that no longer fit their recipe: both by fingerprint."""
 
 from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 
 from steerlm_jobs.contract.config import artifact_uri
 from steerlm_jobs.contract.fingerprint import stage_fingerprint
@@ -8,9 +10,11 @@ from steerlm_jobs.contract.gates import results_from
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.contract.report import PrepareFindings
 from steerlm_operator.api.reasons import Reason
+from steerlm_operator.api.run import RunSpec
 from steerlm_operator.api.status import ArtifactRef, StageState
 from steerlm_operator.core.configs import gates, planned_graph
-from steerlm_operator.core.graph import Stage, StageId
+from steerlm_operator.core.graph import KEPT_RUNS, Stage, StageId
+from steerlm_operator.core.identity import Identity
 from steerlm_operator.core.observed import Observed
 from steerlm_operator.core.records import DONE, Records, reset
 from steerlm_operator.core.settle import failed_gates_message
@@ -18,13 +22,21 @@ from steerlm_operator.core.settle import failed_gates_message
 
 def fingerprints(observed: Observed, prepare: StageId, records: Records) -> Mapping[StageId, str]:
     """Return the fingerprint of each later stage; none before prepare's is known."""
-    names = {prepare: records[prepare].fingerprint}
     if records[prepare].state not in DONE:
         return {}
-    for planned in planned_graph(observed.run.spec, observed.run_uid):
+    spec = Identity(observed.run.spec)
+    return _fingerprints(spec, observed.run_uid, prepare, records[prepare].fingerprint)
+
+
+@lru_cache(maxsize=KEPT_RUNS)
+def _fingerprints(
+    spec: Identity[RunSpec], run_uid: str, prepare: StageId, fingerprint: str
+) -> Mapping[StageId, str]:
+    names = {prepare: fingerprint}
+    for planned in planned_graph(spec.value, run_uid):
         inputs = {name: names[StageId(name)] for name in planned.inputs}
         names[StageId(planned.stage)] = stage_fingerprint(planned.recipe, inputs, planned.salt)
-    return names
+    return MappingProxyType(names)
 
 
 def with_existing(
