@@ -3,27 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
+from tests.quickstart import quickstart
 
 ROOT = Path(__file__).parents[2]
 STAND_IN_IMAGE = "stand-in:test"
-STAGES = (
-    "prepare",
-    "train-apm",
-    "annotate",
-    "train-acsft",
-    "sample-1",
-    "annotate-1",
-    "train-acsft-1",
-    "evaluate",
-)
-
-
-def quickstart() -> dict[str, Any]:
-    """Return crds/examples/quickstart.yaml."""
-    text = (ROOT / "crds/examples/quickstart.yaml").read_text(encoding="utf-8")
-    run: dict[str, Any] = yaml.safe_load(text)
-    return run
 
 
 def a_stand_in_run(folder: Path, *, name: str = "r", gpus: int = 0, **env: str) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import yaml
 
 from steerlm_operator.api.run import SteerLMRun
 from tests.cluster.cluster import Cluster
-from tests.cluster.runs import ROOT, quickstart
+from tests.cluster.runs import ROOT
+from tests.quickstart import quickstart
 
 pytestmark = pytest.mark.cluster
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.cluster.cluster import Cluster
-from tests.cluster.runs import STAGES, a_stand_in_run
+from tests.cluster.runs import a_stand_in_run
+from tests.quickstart import STAGES
 
 pytestmark = pytest.mark.cluster
 

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from tests.cluster.cluster import Cluster
-from tests.cluster.runs import ROOT, STAGES, quickstart
+from tests.cluster.runs import ROOT
+from tests.quickstart import STAGES, quickstart
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

@@ -1,16 +1,21 @@
 """An API server, a Job controller and a kubelet in memory, behind the operator's own Protocol.
 
 Time passes when a test says so. Every call can be the operator's last: see `Killed`.
+tests/cluster/test_kube_api.py holds it and the real API server to the same claims.
 """
 
 import json
+import re
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
+
 from steerlm_jobs.contract.config import StageConfig
 from steerlm_jobs.contract.report import Report
+from steerlm_operator.api.status import RunStatus
 from steerlm_operator.cluster.api import ApiRefusedError, Listed, Object, Resource
 from steerlm_operator.render.names import CONFIG_ANNOTATION
 from tests.scenario.world import a_success
@@ -69,11 +74,12 @@ class MemoryCluster:
         return [found for (kind, _, _), found in self._objects.items() if kind is resource]
 
     def tick(self, seconds: float = 1.0) -> None:
-        """Let the Job controller and the kubelet do one thing each."""
+        """Let the Job controller, the kubelet and the garbage collector do one thing each."""
         self.now += timedelta(seconds=seconds)
+        self._collect()
         for job in self.objects(Resource.JOBS):
             pods = [p for p in self.objects(Resource.PODS) if _owner(p) == job["metadata"]["uid"]]
-            if not self.has_nodes:
+            if not self.has_nodes or "deletionTimestamp" in job["metadata"]:
                 continue
             if not pods and not job["status"].get("conditions"):
                 self._start_pods(job)
@@ -103,6 +109,7 @@ class MemoryCluster:
             new["metadata"]["namespace"] = namespace
             if "generateName" in new["metadata"]:
                 new["metadata"]["name"] = f"{new['metadata']['generateName']}{self._version}"
+            _check(resource, new)
             if (resource, namespace, new["metadata"]["name"]) in self._objects:
                 raise ApiRefusedError(409, "AlreadyExists", new["metadata"]["name"])
             if resource is Resource.JOBS and self.refusals:
@@ -118,12 +125,8 @@ class MemoryCluster:
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         def delete() -> None:
             found = self._objects.get((resource, namespace, name))
-            if found is None or found["metadata"]["uid"] != uid:
-                return
-            for pod in self.objects(Resource.PODS):
-                if _owner(pod) == uid:
-                    self._remove(Resource.PODS, pod)
-            self._remove(resource, found)
+            if found is not None and found["metadata"]["uid"] == uid:
+                self._mark(resource, found)
 
         await self._call(delete)
 
@@ -135,9 +138,15 @@ class MemoryCluster:
                 raise ApiRefusedError(404, "NotFound", name)
             if run["metadata"]["resourceVersion"] != version:
                 raise ApiRefusedError(409, "Conflict", name)
+            try:
+                RunStatus.model_validate(body["status"])
+            except ValidationError as error:
+                raise ApiRefusedError(422, "Invalid", str(error)) from None
             self.writes.append(("apply", Resource.RUNS))
-            run["status"] = json.loads(json.dumps(body["status"]))
-            self._touch(Resource.RUNS, run)
+            status = json.loads(json.dumps(body["status"]))
+            if run["status"] != status:
+                run["status"] = status
+                self._touch(Resource.RUNS, run)
             return deepcopy(run)
 
         return await self._call(apply)
@@ -150,9 +159,30 @@ class MemoryCluster:
             raise Killed
         return answer()
 
+    def _mark(self, resource: Resource, found: Object) -> None:
+        """Begin the end of an object and of all that it owns; `_collect` ends it."""
+        if "deletionTimestamp" in found["metadata"]:
+            return
+        found["metadata"]["deletionTimestamp"] = _text(self.now)
+        self._touch(resource, found)
+        for kind, owned in self._owned_by(found):
+            self._mark(kind, owned)
+
+    def _collect(self) -> None:
+        """Remove what was deleted: what is owned goes before its owner."""
+        for resource in reversed(Resource):  # pods, Jobs, runs
+            for found in self.objects(resource):
+                if "deletionTimestamp" in found["metadata"] and not self._owned_by(found):
+                    self._remove(resource, found)
+
+    def _owned_by(self, owner: Object) -> list[tuple[Resource, Object]]:
+        uid = owner["metadata"]["uid"]
+        return [(kind, o) for (kind, _, _), o in self._objects.items() if _owner(o) == uid]
+
     def _remove(self, resource: Resource, found: Object) -> None:
         del self._objects[resource, found["metadata"]["namespace"], found["metadata"]["name"]]
         self._version += 1
+        found["metadata"]["resourceVersion"] = str(self._version)
         self._tell(resource, found, is_gone=True)
 
     def add(self, resource: Resource, body: Object) -> Object:
@@ -216,8 +246,24 @@ class MemoryCluster:
         self._touch(Resource.JOBS, job)
 
 
-def _owner(pod: Object) -> str:
-    return str(pod["metadata"]["ownerReferences"][0]["uid"])
+def _owner(found: Object) -> str:
+    owners = found["metadata"].get("ownerReferences") or [{"uid": ""}]
+    return str(owners[0]["uid"])
+
+
+def _check(resource: Resource, body: Object) -> None:
+    """Refuse what every API server refuses.
+
+    Raises:
+        ApiRefusedError: The name is none, or a Job has no containers.
+    """
+    name = body["metadata"]["name"]
+    if not re.fullmatch(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?", name):
+        raise ApiRefusedError(422, "Invalid", f"metadata.name: {name}")
+    if resource is Resource.JOBS:
+        template = body["spec"].get("template", {})
+        if not template.get("spec", {}).get("containers"):
+            raise ApiRefusedError(422, "Invalid", "spec.template.spec.containers: Required value")
 
 
 def _text(time: datetime) -> str:

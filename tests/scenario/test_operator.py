@@ -2,11 +2,9 @@
 
 import asyncio
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from steerlm_jobs.contract.config import StageConfig
 from steerlm_jobs.contract.report import Report
@@ -14,23 +12,13 @@ from steerlm_operator.cluster.api import Resource
 from steerlm_operator.cluster.figures import Figures
 from steerlm_operator.cluster.shell import Shell
 from steerlm_operator.render.settings import StagePodSettings
+from tests.quickstart import STAGES, quickstart
 from tests.scenario.memory_cluster import Killed, MemoryCluster, succeed
 
-STAGES = [
-    "prepare",
-    "train-apm",
-    "annotate",
-    "train-acsft",
-    "sample-1",
-    "annotate-1",
-    "train-acsft-1",
-    "evaluate",
-]
 
-
-def quickstart(**spec: Any) -> dict[str, Any]:
-    text = (Path(__file__).parents[2] / "crds/examples/quickstart.yaml").read_text()
-    run: dict[str, Any] = yaml.safe_load(text)
+def a_run(**spec: Any) -> dict[str, Any]:
+    """Return the quickstart with fields of its spec changed."""
+    run = quickstart()
     run["spec"].update(spec)
     return run
 
@@ -90,7 +78,7 @@ def states(status: dict[str, Any]) -> dict[str, str]:
 
 def test_a_run_ends_with_one_job_a_stage():
     cluster = MemoryCluster()
-    uid = cluster.add_run(quickstart())["metadata"]["uid"]
+    uid = cluster.add_run(a_run())["metadata"]["uid"]
     status = run_to_end(cluster)
     assert states(status) == dict.fromkeys(STAGES, "Succeeded")
     assert launched(cluster) == [f"quickstart-{uid[:8]}-{stage}-1" for stage in STAGES]
@@ -100,7 +88,7 @@ def test_a_run_ends_with_one_job_a_stage():
 def test_a_stage_costs_three_writes_and_at_most_two_events():
     """design.md 6: a status that records the attempt, its Job, a status with the Job's uid."""
     cluster = MemoryCluster()
-    cluster.add_run(quickstart())
+    cluster.add_run(a_run())
     run_to_end(cluster)
     writes = [verb for verb, kind in cluster.writes if kind is not Resource.EVENTS]
     events = [verb for verb, kind in cluster.writes if kind is Resource.EVENTS]
@@ -125,7 +113,7 @@ def _crashes(seeds: range) -> None:
     for seed in seeds:
         chance = random.Random(seed)  # a test's own chance
         cluster = MemoryCluster()
-        cluster.add_run(quickstart())
+        cluster.add_run(a_run())
         for _ in range(300):
             cluster.kill_at = cluster.num_calls + chance.randrange(12)
             cluster.is_applied_before_kill = chance.random() < 0.5
@@ -142,7 +130,7 @@ def test_a_stage_that_fails_is_tried_again_and_then_given_up():
         return (1, None) if config.stage == "train-apm" else succeed(config)
 
     cluster = MemoryCluster(fail_training)
-    cluster.add_run(quickstart())
+    cluster.add_run(a_run())
     status = run_to_end(cluster)
     assert status["phase"] == "Failed"
     assert [name.split("-", 2)[2] for name in launched(cluster)] == [
@@ -159,7 +147,7 @@ def test_bad_input_is_not_tried_again_and_its_message_reaches_the_status():
         return 11, Report(exit_code=11, message=f"{config.stage}: line 3 is no JSON")
 
     cluster = MemoryCluster(refuse)
-    cluster.add_run(quickstart())
+    cluster.add_run(a_run())
     status = run_to_end(cluster)
     assert (status["stages"][0]["reason"], status["stages"][0]["message"]) == (
         "BadInput",
@@ -170,12 +158,13 @@ def test_bad_input_is_not_tried_again_and_its_message_reaches_the_status():
 
 def test_suspend_deletes_the_job_and_resume_starts_the_next_attempt():
     cluster = MemoryCluster()
-    cluster.add_run(quickstart())
+    cluster.add_run(a_run())
     settle(cluster)
     cluster.tick()
     settle(cluster)
     cluster.change_spec("quickstart", suspend=True)
     settle(cluster)
+    cluster.tick()
     assert cluster.objects(Resource.JOBS) == []
     settle(cluster)
     assert status_of(cluster)["phase"] == "Suspended"
@@ -188,7 +177,7 @@ def test_suspend_deletes_the_job_and_resume_starts_the_next_attempt():
 
 def test_a_job_that_a_user_deletes_is_a_disruption():
     cluster = MemoryCluster()
-    cluster.add_run(quickstart())
+    cluster.add_run(a_run())
     settle(cluster)
     cluster.tick()
     settle(cluster)
@@ -202,7 +191,7 @@ def test_a_job_that_a_user_deletes_is_a_disruption():
 
 def test_a_job_of_somebody_else_is_not_adopted():
     cluster = MemoryCluster()
-    uid = cluster.add_run(quickstart())["metadata"]["uid"]
+    uid = cluster.add_run(a_run())["metadata"]["uid"]
     foreign = {"metadata": {"name": f"quickstart-{uid[:8]}-prepare-1", "namespace": "default"}}
     cluster.add(Resource.JOBS, foreign)
     settle(cluster)
@@ -213,7 +202,7 @@ def test_a_job_of_somebody_else_is_not_adopted():
 
 def test_a_spec_that_no_server_checks_is_refused_in_the_status():
     cluster = MemoryCluster()
-    run = quickstart()
+    run = a_run()
     run["spec"]["stages"]["evaluate"]["gates"] = [{"metric": "meter/jocks/spearman", "min": "0.8"}]
     cluster.add_run(run)
     settle(cluster)
@@ -226,7 +215,7 @@ def test_a_spec_that_no_server_checks_is_refused_in_the_status():
 
 def test_a_frozen_run_is_only_watched():
     cluster = MemoryCluster()
-    run = quickstart()
+    run = a_run()
     run["metadata"]["annotations"] = {"steerlm.dev/reconcile": "disabled"}
     cluster.add_run(run)
     settle(cluster)
@@ -235,8 +224,8 @@ def test_a_frozen_run_is_only_watched():
 
 def test_a_poisoned_status_disturbs_no_other_run():
     cluster = MemoryCluster()
-    cluster.add_run(quickstart())
-    other = quickstart()
+    cluster.add_run(a_run())
+    other = a_run()
     other["metadata"]["name"] = "poisoned"
     poisoned = cluster.add_run(other)
     poisoned["status"] = {"stages": "none", "phase": 7}
@@ -245,24 +234,25 @@ def test_a_poisoned_status_disturbs_no_other_run():
 
 def test_a_run_of_another_controller_is_left_alone():
     cluster = MemoryCluster()
-    cluster.add_run(quickstart(managedBy="example.org/other"))
+    cluster.add_run(a_run(managedBy="example.org/other"))
     settle(cluster)
     assert cluster.created == []
 
 
 def test_a_run_is_deleted_when_its_time_after_the_end_is_over():
     cluster = MemoryCluster()
-    cluster.add_run(quickstart(ttlSecondsAfterFinished=3600))
+    cluster.add_run(a_run(ttlSecondsAfterFinished=3600))
     run_to_end(cluster)
     assert cluster.objects(Resource.RUNS)
     cluster.tick(3601)
     settle(cluster)
+    cluster.tick()
     assert cluster.objects(Resource.RUNS) == []
 
 
 def test_a_job_that_the_server_refuses_is_told_and_tried_again():
     cluster = MemoryCluster()
-    cluster.add_run(quickstart())
+    cluster.add_run(a_run())
     cluster.refusals = 2
     settle(cluster)
     prepare = status_of(cluster)["stages"][0]
@@ -273,7 +263,7 @@ def test_a_job_that_the_server_refuses_is_told_and_tried_again():
 
 def test_pods_that_do_not_start_are_given_up_in_time_as_a_disruption():
     cluster = MemoryCluster()
-    cluster.add_run(quickstart(defaults={"podsReadyTimeoutSeconds": 60}))
+    cluster.add_run(a_run(defaults={"podsReadyTimeoutSeconds": 60}))
     cluster.has_nodes = False
     settle(cluster)
     cluster.tick(61)
