@@ -16,13 +16,13 @@ from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.unused import unused_fields
 from steerlm_operator.cli.sources import overrides_of, read_text
 from steerlm_operator.core.graph import stage_graph
-from steerlm_operator.core.recipes import (
+from steerlm_operator.core.recipes import stage_recipe
+from steerlm_operator.core.resolved import (
     resolved_callers_may_set,
     resolved_limits,
     resolved_maximise,
     resolved_rank_weights,
     resolved_target,
-    stage_recipe,
 )
 
 

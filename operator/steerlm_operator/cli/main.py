@@ -13,6 +13,7 @@ from steerlm_operator.cli.lint import lint
 from steerlm_operator.cli.render import render
 from steerlm_operator.cli.report import report
 from steerlm_operator.cli.run import run
+from steerlm_operator.cli.serve import serve
 from steerlm_operator.cli.status import status
 from steerlm_operator.local.errors import LocalError
 
@@ -32,6 +33,7 @@ app.command()(render)
 app.command()(status)
 app.command()(report)
 app.command()(ask)
+app.command()(serve)
 app.command()(gc)
 app.add_typer(data, name="data")
 

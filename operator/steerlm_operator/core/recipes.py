@@ -1,15 +1,8 @@
-"""From the spec to recipes: defaults that depend on other fields are resolved here. Pure."""
+"""From the spec to recipes: what decides the result of each stage. Pure."""
 
 from typing import Final, Literal, assert_never
 
-from steerlm_jobs.contract.attributes import (
-    DEFAULT_LIMITED,
-    DEFAULT_MAXIMISE,
-    DEFAULT_RANK_WEIGHTS,
-    Attribute,
-    default_callers_may_set,
-    default_target,
-)
+from steerlm_jobs.contract.attributes import Attribute
 from steerlm_jobs.contract.kinds import TRAIN_JUDGE, TRAIN_PERMUTED, TRAIN_PLAIN, StageKind
 from steerlm_jobs.contract.recipes import (
     AnnotateRecipe,
@@ -18,7 +11,6 @@ from steerlm_jobs.contract.recipes import (
     JudgeRule,
     LabelGroups,
     LabelSource,
-    Lora,
     MeterRule,
     PrepareRecipe,
     Recipe,
@@ -27,26 +19,25 @@ from steerlm_jobs.contract.recipes import (
     Source,
     TrainAcsftRecipe,
     TrainApmRecipe,
-    Training,
 )
-from steerlm_operator.api.attributes import AttributeSpec
 from steerlm_operator.api.data import SourceSpec
 from steerlm_operator.api.judge import JudgeSpec
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.api.stages import Baseline, Quantise, SecondScorer
-from steerlm_operator.api.training import Method, TrainingSpec
 from steerlm_operator.core.graph import Stage
+from steerlm_operator.core.resolved import (
+    resolved_callers_may_set,
+    resolved_limits,
+    resolved_maximise,
+    resolved_rank_weights,
+    resolved_target,
+    resolved_training,
+)
 
-_LEARNING_RATES: Final = {StageKind.TRAIN_APM: 9e-6, StageKind.TRAIN_ACSFT: 5e-6}
-"""Full training: NeMo-Aligner's for the APM, the paper's for ACSFT (arXiv:2310.05344)."""
-_LORA_LEARNING_RATE: Final = 2e-4
-_LORA_HEAD_LEARNING_RATE: Final = 1e-3
-_WEIGHT_DECAYS: Final = {StageKind.TRAIN_APM: 0.1, StageKind.TRAIN_ACSFT: 0.01}
 _BASELINE_LABELS: Final[dict[str, Literal["None", "Permuted"]]] = {
     TRAIN_PLAIN: "None",
     TRAIN_PERMUTED: "Permuted",
 }
-_EPOCHS: Final = {StageKind.TRAIN_APM: 2, StageKind.TRAIN_ACSFT: 3}
 
 
 def stage_recipe(spec: RunSpec, stage: Stage) -> Recipe:
@@ -66,86 +57,6 @@ def stage_recipe(spec: RunSpec, stage: Stage) -> Recipe:
             return _evaluate(spec)
         case _:
             assert_never(stage.kind)
-
-
-def resolved_training(training: TrainingSpec, kind: StageKind) -> Training:
-    """Return a training with all its defaults filled in."""
-    is_lora = training.method is Method.LORA
-    rate = _LORA_LEARNING_RATE if is_lora else _LEARNING_RATES[kind]
-    head = _LORA_HEAD_LEARNING_RATE if is_lora and kind is StageKind.TRAIN_APM else None
-    decay = training.weight_decay
-    return Training(
-        method=training.method.value,
-        learning_rate=float(training.learning_rate or rate),
-        head_learning_rate=float(training.head_learning_rate)
-        if training.head_learning_rate is not None
-        else head,
-        schedule=training.schedule.value,
-        weight_decay=_WEIGHT_DECAYS[kind] if decay is None else float(decay),
-        beta1=float(training.beta1),
-        beta2=float(training.beta2),
-        warmup_steps=training.warmup_steps,
-        gradient_clip_norm=float(training.gradient_clip_norm),
-        precision=training.precision.value,
-        epochs=training.epochs or _EPOCHS[kind],
-        max_tokens=training.max_tokens,
-        global_batch_size=training.global_batch_size,
-        max_length_tokens=training.max_length_tokens,
-        lora=Lora(rank=training.lora.rank, alpha=training.lora.alpha) if is_lora else Lora(),
-        packing=training.packing.value,
-        deterministic=training.deterministic,
-        evaluation_every_steps=training.evaluation_every_steps,
-        best_by=training.best_by.value,
-        best_by_prompts=training.best_by_prompts,
-        best_by_max_new_tokens=training.best_by_max_new_tokens,
-    )
-
-
-def resolved_target(attribute: AttributeSpec) -> int:
-    """Return the label that callers get who say nothing.
-
-    Raises:
-        ValueError: The spec does not say, and the name has no default: `api.rules` refuses it.
-    """
-    if attribute.target is not None:
-        return attribute.target
-    target = default_target(attribute.name, attribute.min, attribute.max)
-    if target is None:
-        msg = f"attribute {attribute.name} has no target"
-        raise ValueError(msg)
-    return target
-
-
-def resolved_callers_may_set(spec: RunSpec) -> tuple[str, ...]:
-    """Return the attributes that callers of the server may choose."""
-    return tuple(
-        a.name
-        for a in spec.attributes
-        if (default_callers_may_set(a.name) if a.callers_may_set is None else a.callers_may_set)
-    )
-
-
-def resolved_maximise(spec: RunSpec) -> tuple[str, ...]:
-    """Return the attributes that sampled combinations have at the top."""
-    if spec.bootstrap.maximise is not None:
-        return spec.bootstrap.maximise
-    names = {attribute.name for attribute in spec.attributes}
-    return tuple(name for name in DEFAULT_MAXIMISE if name in names)
-
-
-def resolved_limits(spec: RunSpec) -> dict[str, int]:
-    """Return the highest label that sampled combinations may have, by attribute."""
-    if spec.bootstrap.limits is not None:
-        return dict(spec.bootstrap.limits)
-    return {a.name: a.min for a in spec.attributes if a.name in DEFAULT_LIMITED}
-
-
-def resolved_rank_weights(spec: RunSpec) -> dict[str, float]:
-    """Return the weights of scaled scores that rank samples, by attribute."""
-    if spec.bootstrap.rank_weights is not None:
-        return {name: float(weight) for name, weight in spec.bootstrap.rank_weights.items()}
-    names = {attribute.name for attribute in spec.attributes}
-    return {name: weight for name, weight in DEFAULT_RANK_WEIGHTS.items() if name in names}
 
 
 def _prepare(spec: RunSpec) -> PrepareRecipe:

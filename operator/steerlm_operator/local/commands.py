@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NoReturn
 
 from steerlm_jobs.contract.errors import ExitCode
 from steerlm_operator.local.errors import JobsMissingError, ProgramFailedError
@@ -61,3 +61,9 @@ def program_output(arguments: Sequence[str]) -> str:
         lines = done.stderr.strip().splitlines() or [f"ended with exit code {done.returncode}"]
         raise ProgramFailedError(lines[-1], done.returncode)
     return done.stdout
+
+
+def become_program(arguments: Sequence[str]) -> NoReturn:
+    """Replace this process by a program of the jobs: signals reach it, and its end is ours."""
+    command = [*JOBS_PROGRAM, *arguments]
+    os.execve(command[0], command, jobs_environment())  # noqa: S606  # our own program, no shell

@@ -195,7 +195,7 @@ def test_report_prints_the_figures_and_the_page(tmp_path, monkeypatch, capsys):
     assert f"report: {workdir}/evaluate/{'f' * 43}/content/report.html" in out
 
 
-@pytest.mark.parametrize(("verb", "more"), [("report", ()), ("ask", ("hello",))])
+@pytest.mark.parametrize(("verb", "more"), [("report", ()), ("ask", ("hello",)), ("serve", ())])
 def test_run_that_has_no_result_yet_gets_one_line(
     tmp_path, monkeypatch, capsys, verb: str, more: tuple[str, ...]
 ):

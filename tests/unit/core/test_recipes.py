@@ -12,7 +12,8 @@ from steerlm_jobs.contract.recipes import (
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.core.configs import stage_config
 from steerlm_operator.core.graph import stage_graph
-from steerlm_operator.core.recipes import resolved_training, stage_recipe
+from steerlm_operator.core.recipes import stage_recipe
+from steerlm_operator.core.resolved import resolved_training
 
 BASE = {
     "model": {"baseModelUri": "scratch:tiny"},

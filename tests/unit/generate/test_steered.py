@@ -25,7 +25,8 @@ def test_earlier_answers_carry_their_own_labels_else_those_asked_for():
     model = SteeredModel(engine, a_tokenizer(), SCHEMA, longest=4096)
     asking = a_conversation(*THREE_TURNS.turns[:5])
     request = Request(asking, {"quality": 1, "humor": -1})
-    assert model.answers([request], Sampling(8), 4096) == [Answer("", is_finished=True)]
+    found = model.answers([request], Sampling(8), 4096)
     (ids,) = engine.prompts
+    assert found == [Answer("", is_finished=True, num_prompt_tokens=len(ids), num_tokens=0)]
     golden = (GOLDEN / "prompt.txt").read_bytes().decode()
     assert list(ids) == a_backend().encode(golden).ids

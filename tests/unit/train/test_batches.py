@@ -59,6 +59,16 @@ def test_each_example_stands_in_exactly_one_row(layout):
     assert sorted(map(id, found)) == sorted(map(id, rows))
 
 
+def test_packed_rows_hold_no_more_than_is_computed_at_once_but_for_one_conversation():
+    rows = examples(13)
+    longest = max(len(e.ids) for e in rows)
+    for tokens in (longest, 50):
+        found = micro_batches(rows, a_layout(micro_batch_tokens=tokens))
+        assert max(batch.ids_BT.numel() for batch in found) <= tokens
+    found = micro_batches(rows, a_layout(micro_batch_tokens=1))
+    assert max(batch.ids_BT.numel() for batch in found) == longest
+
+
 def test_positions_restart_with_each_conversation_and_with_the_padding():
     short = [e for e in examples(30) if len(e.ids) < 20][:4]
     (batch,) = micro_batches(short, a_layout(micro_batch_tokens=1000))

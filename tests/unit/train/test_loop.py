@@ -1,13 +1,16 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from steerlm_jobs.contract.errors import DivergedError, InterruptedStageError
+from steerlm_jobs.contract.errors import DivergedError, InterruptedStageError, OutOfMemoryError
 from steerlm_jobs.train.batches import micro_batches
+from steerlm_jobs.train.engine import ParameterGroup, PlainEngine
 from steerlm_jobs.train.loop import mean_loss, train
+from steerlm_jobs.train.memory import smaller_batch
 from steerlm_jobs.train.objectives import AcsftObjective
 from tests.unit.train.builders import (
     a_context,
@@ -175,3 +178,36 @@ def test_the_loss_curve_is_pinned(tmp_path):
     assert history.losses == pytest.approx(golden["loss"], rel=1e-3)
     validation = [loss for _step, loss in history.validation]
     assert validation == pytest.approx(golden["validation"], rel=1e-3)
+
+
+class SmallEngine(PlainEngine):
+    """A device that cannot hold what a backward pass needs."""
+
+    def backward(self, loss, *, is_last):
+        raise torch.OutOfMemoryError("Tried to allocate 2.00 GiB")
+
+
+def test_a_device_without_memory_names_half_of_the_micro_batch_that_failed(tmp_path):
+    objective = an_objective()
+    parameters = dict(objective.module.named_parameters())
+    engine = SmallEngine(objective.module, [ParameterGroup(parameters, 1e-2)], TRAINING)
+    task = a_task(objective, TRAINING)
+    first = micro_batches([task.examples[i] for i in task.steps[0]], task.layout)[0]
+    num_tokens = first.ids_BT.numel()
+    with pytest.raises(OutOfMemoryError) as caught:
+        train(task, engine, a_context(tmp_path))
+    assert str(caught.value) == (
+        f"the device ran out of memory at a micro-batch of {num_tokens} tokens; set "
+        f"training.microBatchTokens to {num_tokens // 2} (Tried to allocate 2.00 GiB)"
+    )
+    assert caught.value.exit_code == 13
+    halved = replace(task.layout, micro_batch_tokens=num_tokens // 2)
+    batches = micro_batches(task.examples, halved)
+    assert max(batch.ids_BT.numel() for batch in batches) <= num_tokens // 2
+
+
+def test_where_one_conversation_is_too_long_no_smaller_batch_is_promised():
+    assert smaller_batch(3000, 6000) == "set training.microBatchTokens to 3000"
+    assert smaller_batch(3000, 4096).startswith(
+        "a single conversation has 3000: set training.maxLengthTokens below that"
+    )

@@ -1,14 +1,11 @@
 from dataclasses import replace
 
-import pytest
 import torch
 
 from steerlm_jobs.train.acsft_data import (
     AcsftRows,
     RowReader,
-    chosen_originals,
     level_counts,
-    num_originals,
     untrained_levels,
 )
 from steerlm_jobs.train.apm_data import apm_rows, mean_labels
@@ -76,18 +73,3 @@ def test_levels_that_never_occur_are_counted_as_zero():
     assert counts["quality"] == {0: 0, 1: 0, 2: 0, 3: 50, 4: 0}
     assert untrained_levels(counts, 50)["quality"] == [0, 1, 2, 4]
     assert untrained_levels(counts, 0) == {}
-
-
-@pytest.mark.parametrize(
-    ("samples", "available", "fraction", "expected"),
-    [(100, 1000, 0.5, 100), (100, 1000, 0.25, 33), (100, 10, 0.5, 10), (100, 9, 0.0, 0)],
-)
-def test_originals_are_their_fraction_of_the_mixture(samples, available, fraction, expected):
-    assert num_originals(samples, available, fraction) == expected
-
-
-def test_the_choice_of_originals_depends_on_the_seed_alone():
-    first = chosen_originals(100, 10, 1)
-    assert first == chosen_originals(100, 10, 1)
-    assert first != chosen_originals(100, 10, 2)
-    assert len(first) == 10
