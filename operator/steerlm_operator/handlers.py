@@ -44,8 +44,15 @@ async def on_pod(event: kopf.RawEvent, memo: Any, **_: Any) -> None:  # Any: kop
     shell.saw(Resource.PODS, dict(event["object"]), is_gone=event["type"] == "DELETED")
 
 
+@kopf.on.event("apps", "v1", "deployments", registry=REGISTRY)
+async def on_deployment(event: kopf.RawEvent, memo: Any, **_: Any) -> None:  # Any: kopf's keywords
+    """See the server of a model."""
+    shell: Shell = memo.shell
+    shell.saw(Resource.DEPLOYMENTS, dict(event["object"]), is_gone=event["type"] == "DELETED")
+
+
 async def watch(shell: Shell, stop: asyncio.Event) -> None:
-    """Watch runs, Jobs and pods until told to stop.
+    """Watch runs, Jobs, pods and Deployments until told to stop.
 
     Raises:
         Exception: Whatever ends a watch for good: the process is to end, too.
@@ -55,6 +62,7 @@ async def watch(shell: Shell, stop: asyncio.Event) -> None:
     settings.scanning.disabled = True
     settings.watching.label_selectors["batch", "jobs"] = SELECTOR
     settings.watching.label_selectors["", "pods"] = SELECTOR
+    settings.watching.label_selectors["apps", "deployments"] = SELECTOR
     await kopf.operator(
         registry=REGISTRY,
         settings=settings,

@@ -133,16 +133,17 @@ class Cluster:
     def operator_rights(self) -> set[tuple[str, str]]:
         """Return (verb, resource) of all that the chart lets the operator do.
 
-        `steerlmruns/finalizers` is asked for by the server itself, for owner references.
+        Two are asked for by the server itself: `steerlmruns/finalizers`, for owner references, and
+        to create Deployments, for an apply that creates one.
         """
+        of_server = {("update", "steerlmruns/finalizers"), ("create", "deployments")}
         rules = self.get("clusterrole", "steerlm-operator")["rules"]
         return {
             (verb, resource)
             for rule in rules
             for resource in rule["resources"]
             for verb in rule["verbs"]
-            if resource != "steerlmruns/finalizers"
-        }
+        } - of_server
 
     def get(self, *arguments: str) -> Any:
         """Return what `kubectl get` finds, as JSON."""

@@ -54,6 +54,8 @@ class Pod:
     process: asyncio.subprocess.Process | None = None
     started_at: str = ""
     is_stopping: bool = False
+    is_ready: bool = False
+    restarts: int = 0
     oom: bool = False
     evicted: bool = False
     faults: set[str] = field(default_factory=set)
@@ -179,8 +181,18 @@ class Kubelet:
         command = [_expanded(word, environment) for word in words]
         if command[:3] == ["python", "-m", "steerlm_jobs"]:
             command = [*prefix, *command[3:]]
+        is_restarted = pod.found["spec"].get("restartPolicy") == "Always"
+        while True:
+            code = await self._run(pod, command, environment)
+            if not is_restarted or pod.is_stopping:
+                break
+            await self._crashed(pod, code)
+        await self._ended(pod, code)
+
+    async def _run(self, pod: Pod, command: list[str], environment: dict[str, str]) -> int:
+        """Run the container to its end, probed if it says how; return its exit code."""
         log = (pod.folder / "log.txt").open("wb")
-        pod.process = await asyncio.create_subprocess_exec(
+        pod.process = process = await asyncio.create_subprocess_exec(
             *command,
             stdout=log,
             stderr=log,
@@ -189,9 +201,40 @@ class Kubelet:
             start_new_session=True,
         )
         pod.started_at = now()
+        probe = pod.container.get("readinessProbe")
+        pod.is_ready = probe is None
         await self._report(pod, "Running", {"running": {"startedAt": pod.started_at}})
-        code = await pod.process.wait()
-        await self._ended(pod, 128 - code if code < 0 else code)
+        if probe is not None:
+            self._spawn(self._probe(pod, process, probe["httpGet"]))
+        code = await process.wait()
+        pod.is_ready = False
+        return 128 - code if code < 0 else code
+
+    async def _probe(
+        self, pod: Pod, process: asyncio.subprocess.Process, asked: dict[str, Any]
+    ) -> None:
+        """Ask whether the container is ready until it ends; the rests are short, as tests are."""
+        ports = {p["name"]: p["containerPort"] for p in pod.container["ports"]}
+        url = f"http://{pod.address}:{ports[asked['port']]}{asked['path']}"
+        timeout = aiohttp.ClientTimeout(total=5)
+        while process.returncode is None:
+            try:
+                async with self._session.get(url, timeout=timeout) as answer:
+                    is_ready = answer.status == 200
+            except (aiohttp.ClientError, TimeoutError):
+                is_ready = False
+            if is_ready != pod.is_ready and process.returncode is None:
+                pod.is_ready = is_ready
+                await self._report(pod, "Running", {"running": {"startedAt": pod.started_at}})
+            await asyncio.sleep(0.5)
+
+    async def _crashed(self, pod: Pod, code: int) -> None:
+        """Report the end of a container that is started again."""
+        ended = {"exitCode": code, "reason": "Error", "message": _message(pod, code)}
+        pod.restarts += 1
+        last = {"terminated": {**ended, "startedAt": pod.started_at, "finishedAt": now()}}
+        await self._report(pod, "Running", {"waiting": {"reason": "CrashLoopBackOff"}}, last)
+        await asyncio.sleep(1)
 
     async def _ended(self, pod: Pod, code: int) -> None:
         _signal(pod, signal.SIGKILL)  # whatever it started
@@ -323,23 +366,32 @@ class Kubelet:
         waiting = {"reason": reason, **({"message": message} if message else {})}
         await self._report(pod, "Pending", {"waiting": waiting})
 
-    async def _report(self, pod: Pod, phase: str, state: Object) -> None:
+    async def _report(
+        self, pod: Pod, phase: str, state: Object, last: Object | None = None
+    ) -> None:
         container = pod.container
+        ready = {
+            "type": "Ready",
+            "status": "True" if pod.is_ready else "False",
+            "lastTransitionTime": now(),
+        }
         status = {
             "phase": phase,
             "podIP": pod.address,
             "podIPs": [{"ip": pod.address}],
             "hostIP": "127.0.0.1",
             "startTime": pod.started_at or now(),
+            "conditions": [ready],
             "containerStatuses": [
                 {
                     "name": container["name"],
                     "image": container["image"],
                     "imageID": container["image"],
-                    "ready": phase == "Running",
+                    "ready": pod.is_ready,
                     "started": phase == "Running",
-                    "restartCount": 0,
+                    "restartCount": pod.restarts,
                     "state": state,
+                    **({"lastState": last} if last else {}),
                 }
             ],
         }

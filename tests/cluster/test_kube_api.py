@@ -3,7 +3,7 @@
 So the stand-in of tests/scenario cannot drift from what it stands for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from typing import Any
 
 import pytest
@@ -253,6 +253,41 @@ def test_the_status_of_a_run_that_is_gone_is_refused(place: Place):
         with pytest.raises(ApiRefusedError) as refused:
             await api.apply_status(place.namespace, a_status(gone, phase="Running"))
         assert refused.value.is_gone
+
+    place.play(story)
+
+
+def a_deployment(replicas: int) -> Object:
+    """Return a Deployment whose pods never start: no node takes them."""
+    container = {"name": "server", "image": "none"}
+    pod = {"nodeSelector": {"no": "node"}, "containers": [container]}
+    labels = {"app": "d"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "d", "annotations": {"replicas": str(replicas)}},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
+
+
+def test_what_is_applied_is_made_and_changed_in_place(place: Place):
+    async def story(api: KubeApi) -> None:
+        def apply(replicas: int) -> Awaitable[Object]:
+            return api.apply(Resource.DEPLOYMENTS, place.namespace, a_deployment(replicas))
+
+        made = await apply(0)
+        same = await apply(0)
+        changed = await apply(1)
+        uids = {found["metadata"]["uid"] for found in (made, same, changed)}
+        assert len(uids) == 1
+        assert [found["metadata"]["generation"] for found in (made, same, changed)] == [1, 1, 2]
+        assert changed["spec"]["replicas"] == 1
+        assert changed["metadata"]["annotations"]["replicas"] == "1"
+        assert await names(api, place, Resource.DEPLOYMENTS) == ["d"]
 
     place.play(story)
 

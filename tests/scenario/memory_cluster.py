@@ -1,4 +1,4 @@
-"""An API server, a Job controller and a kubelet in memory, behind the operator's own Protocol.
+"""An API server, controllers and a kubelet in memory, behind the operator's own Protocol.
 
 Time passes when a test says so. Every call can be the operator's last: see `Killed`.
 tests/cluster/test_kube_api.py holds it and the real API server to the same claims.
@@ -17,6 +17,7 @@ from steerlm_jobs.contract.config import StageConfig
 from steerlm_jobs.contract.report import Report
 from steerlm_operator.api.status import RunStatus
 from steerlm_operator.cluster.api import ApiRefusedError, Listed, Object, Resource
+from steerlm_operator.cluster.shell import WATCHED
 from steerlm_operator.render.names import CONFIG_ANNOTATION
 from tests.scenario.world import a_success
 
@@ -49,6 +50,8 @@ class MemoryCluster:
         self.refusals = 0
         """How many Jobs a quota refuses."""
         self.has_nodes = True
+        self.refuses_deployments = False
+        """True: an admission rule is against them."""
         self._work = work
         self._version = 0
         self._objects: dict[tuple[Resource, str, str], Object] = {}
@@ -74,7 +77,7 @@ class MemoryCluster:
         return [found for (kind, _, _), found in self._objects.items() if kind is resource]
 
     def tick(self, seconds: float = 1.0) -> None:
-        """Let the Job controller, the kubelet and the garbage collector do one thing each."""
+        """Let the controllers, the kubelet and the garbage collector do one thing each."""
         self.now += timedelta(seconds=seconds)
         self._collect()
         for job in self.objects(Resource.JOBS):
@@ -85,6 +88,9 @@ class MemoryCluster:
                 self._start_pods(job)
             elif any(pod["status"]["phase"] == "Running" for pod in pods):
                 self._end_pods(job, pods)
+        for deployment in self.objects(Resource.DEPLOYMENTS):
+            if self.has_nodes and "deletionTimestamp" not in deployment["metadata"]:
+                self._roll_out(deployment)
 
     async def list_all(self, resource: Resource, label_selector: str = "") -> Listed:
         wanted = dict(term.split("=") for term in label_selector.split(",") if term)
@@ -151,6 +157,26 @@ class MemoryCluster:
 
         return await self._call(apply)
 
+    async def apply(self, resource: Resource, namespace: str, body: Object) -> Object:
+        def apply() -> Object:
+            name = body["metadata"]["name"]
+            if self.refuses_deployments:
+                raise ApiRefusedError(403, "Forbidden", "exceeded quota: pods")
+            self.writes.append(("apply", resource))
+            found = self._objects.get((resource, namespace, name))
+            if found is None:
+                new = deepcopy(body)
+                new["metadata"]["namespace"] = namespace
+                return deepcopy(self.add(resource, new))
+            metadata = {**found["metadata"], **deepcopy(body["metadata"])}
+            metadata["generation"] += found["spec"] != body["spec"]
+            if (found["spec"], found["metadata"]) != (body["spec"], metadata):
+                found["spec"], found["metadata"] = deepcopy(body["spec"]), metadata
+                self._touch(resource, found)
+            return deepcopy(found)
+
+        return await self._call(apply)
+
     async def _call(self, answer: Callable[[], Any]) -> Any:
         number, self.num_calls = self.num_calls, self.num_calls + 1
         if number == self.kill_at:
@@ -201,9 +227,29 @@ class MemoryCluster:
         self._tell(resource, found)
 
     def _tell(self, resource: Resource, found: Object, *, is_gone: bool = False) -> None:
-        if resource in {Resource.RUNS, Resource.JOBS, Resource.PODS}:
+        if resource in WATCHED:
             for watcher in self.watchers:
                 watcher(resource, deepcopy(found), is_gone)
+
+    def _roll_out(self, deployment: Object) -> None:
+        """Make all pods of a Deployment ready, in one step."""
+        replicas = deployment["spec"]["replicas"]
+        counts = ("replicas", "updatedReplicas", "readyReplicas")
+        generation = deployment["metadata"]["generation"]
+        status = {"observedGeneration": generation, **dict.fromkeys(counts, replicas)}
+        if deployment["status"] != status:
+            deployment["status"] = status
+            self._touch(Resource.DEPLOYMENTS, deployment)
+
+    def stall(self, deployment: Object) -> None:
+        """Let the rollout of a Deployment take longer than it may."""
+        reason = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+        deployment["status"] = {
+            "observedGeneration": deployment["metadata"]["generation"],
+            "replicas": deployment["spec"]["replicas"],
+            "conditions": [reason],
+        }
+        self._touch(Resource.DEPLOYMENTS, deployment)
 
     def _start_pods(self, job: Object) -> None:
         for index in range(job["spec"]["completions"]):

@@ -35,7 +35,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def url(model):
-    with serving("--model", model.uri, "--digest", model.digest, "--name", "tiny") as (found, _):
+    with serving("--model", model.uri, f"--digest={model.digest}", "--name", "tiny") as (found, _):
         yield found
 
 

@@ -9,6 +9,7 @@ from steerlm_jobs.contract.report import Progress
 from steerlm_jobs.contract.values import Value
 from steerlm_operator.api.conditions import Condition
 from steerlm_operator.api.reasons import Reason
+from steerlm_operator.api.serving import ServingStatus
 
 
 class Phase(StrEnum):
@@ -143,6 +144,8 @@ class RunStatus(Value):
     """Of the final evaluation, as far as its report holds them."""
     iterations_completed: int = 0
     """Bootstrap iterations with a model."""
+    serving: ServingStatus | None = None
+    """The model server, where there is one."""
     conditions: tuple[Condition, ...] = ()
     """For programs."""
     stages: tuple[StageStatus, ...] = ()

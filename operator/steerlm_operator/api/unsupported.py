@@ -7,13 +7,10 @@ from steerlm_operator.api.serve import ServeEngine
 
 def unsupported(run: SteerLMRun) -> tuple[tuple[Location, str], ...]:
     """Return (location, one line) of each value that cannot be honoured yet."""
+    serve = run.spec.serve
     asked: list[tuple[Location, object, bool]] = [
-        (("spec", "serve", "enabled"), "true", run.spec.serve.enabled),
-        (
-            ("spec", "serve", "engine"),
-            run.spec.serve.engine,
-            run.spec.serve.engine is ServeEngine.VLLM,
-        ),
+        (("spec", "serve", "engine"), serve.engine, serve.engine is ServeEngine.VLLM),
+        (("spec", "serve", "nemoGenerate"), "true", serve.nemo_generate),
     ]
     return tuple(
         (location, f"{value} is not supported yet; leave it at its default")

@@ -7,6 +7,7 @@ import typer
 import yaml
 
 from steerlm_jobs.contract.config import StageInput, artifact_uri
+from steerlm_jobs.contract.kinds import StageKind
 from steerlm_operator.api.loading import load_run
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.cli.sources import overrides_of, read_text
@@ -14,9 +15,11 @@ from steerlm_operator.core.configs import stage_config
 from steerlm_operator.core.graph import StageId, stage_graph
 from steerlm_operator.core.observed import Launch
 from steerlm_operator.core.policies import environment
+from steerlm_operator.core.serving import ServedModel
 from steerlm_operator.render.job import as_json, stage_job
 from steerlm_operator.render.names import RunIdentity
 from steerlm_operator.render.network import network_policy_json, service_json
+from steerlm_operator.render.server import server_deployment, server_policy, server_service
 from steerlm_operator.render.settings import StagePodSettings
 
 _UID: Final = "00000000-0000-0000-0000-000000000000"
@@ -33,7 +36,7 @@ def render(
         str, typer.Option(help="Image of the stages where the run names none; else the chart's.")
     ] = StagePodSettings().image,
 ) -> None:
-    """Print what the operator would create: Service, NetworkPolicy, first Job of each stage.
+    """Print what the operator would create: Service, policy, first Job of each stage, server.
 
     Uid and fingerprints are known only at run time and stand as placeholders. It asks no cluster;
     `| kubectl apply --dry-run=server -f -` asks one whether it would take them.
@@ -53,7 +56,19 @@ def rendered(run: SteerLMRun, site: StagePodSettings) -> list[dict[str, object]]
     """Return the objects in the order in which they would be created."""
     identity = RunIdentity(run.metadata.namespace or "default", run.metadata.name, _UID)
     jobs = [as_json(stage_job(identity, run.spec, action, site)) for action in _launches(run)]
-    return [service_json(identity), network_policy_json(identity, site), *jobs]
+    shared = [service_json(identity), network_policy_json(identity, site)]
+    return [*shared, *jobs, *_server(identity, run, site)]
+
+
+def _server(
+    identity: RunIdentity, run: SteerLMRun, site: StagePodSettings
+) -> list[dict[str, object]]:
+    if not run.spec.serve.enabled:
+        return []
+    prefix = run.spec.storage.prefix.rstrip("/")
+    uri = artifact_uri(prefix, StageKind.TRAIN_ACSFT, _LATER)
+    deployment = server_deployment(identity, run.spec, ServedModel(uri, _LATER, _LATER), site)
+    return [server_service(identity), server_policy(identity), deployment]
 
 
 def _launches(run: SteerLMRun) -> list[Launch]:

@@ -31,6 +31,7 @@ def serve(
         msg = f"{workdir}: no trained model yet; `steerlm status {workdir}` says how far it is"
         raise WorkdirError(msg)
     require_jobs()
-    model = ("--model", record.artifact.uri, "--digest", record.artifact.digest)
+    digest = f"--digest={record.artifact.digest}"  # it may begin with a hyphen
+    model = ("--model", record.artifact.uri, digest)
     name = ("--name", workdir.resolve().name)
     become_program(["serve", *model, *name, "--host", host, "--port", str(port)])

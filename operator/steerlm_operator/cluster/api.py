@@ -14,6 +14,7 @@ class Resource(StrEnum):
     RUNS = "steerlmruns"
     JOBS = "jobs"
     PODS = "pods"
+    DEPLOYMENTS = "deployments"
     SERVICES = "services"
     NETWORK_POLICIES = "networkpolicies"
     EVENTS = "events"
@@ -23,6 +24,7 @@ PATHS = {
     Resource.RUNS: "/apis/steerlm.dev/v1alpha1",
     Resource.JOBS: "/apis/batch/v1",
     Resource.PODS: "/api/v1",
+    Resource.DEPLOYMENTS: "/apis/apps/v1",
     Resource.SERVICES: "/api/v1",
     Resource.NETWORK_POLICIES: "/apis/networking.k8s.io/v1",
     Resource.EVENTS: "/api/v1",
@@ -83,6 +85,10 @@ class KubeApi(Protocol):
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         """Delete this very object and, behind it, all that it owns; nothing if it is gone."""
+        ...
+
+    async def apply(self, resource: Resource, namespace: str, body: Object) -> Object:
+        """Make an object as the body says: what we said before and say no more goes."""
         ...
 
     async def apply_status(self, namespace: str, body: Object) -> Object:

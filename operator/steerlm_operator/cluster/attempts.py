@@ -87,7 +87,7 @@ def _attempt(
         uid=uid,
         created_at=_time(job["metadata"].get("creationTimestamp")),
         is_held=bool(job["spec"].get("suspend")),
-        waits_for=_waits_for(pods),
+        waits_for=waits_for(pods),
         started_at=_started_at(pods),
         progress=progress[0] if progress else None,
         progressed_at=progress[1] if progress else None,
@@ -221,7 +221,7 @@ def _started_at(pods: Iterable[Object]) -> datetime | None:
     return min(times, default=None)
 
 
-def _waits_for(pods: Iterable[Object]) -> Wait | None:
+def waits_for(pods: Iterable[Object]) -> Wait | None:
     """Return why a pod does not start, as its own status says it."""
     for pod in pods:
         status = pod.get("status", {})

@@ -24,7 +24,7 @@ class RunKey:
 
 
 class Cache:
-    """Runs by key, Jobs and pods by the uid of their run."""
+    """Runs by key; Jobs, pods and Deployments by the uid of their run."""
 
     def __init__(self) -> None:
         self._runs: dict[RunKey, Object] = {}
@@ -44,7 +44,7 @@ class Cache:
         return iter(tuple(self._runs))
 
     def owned(self, resource: Resource, run_uid: str) -> tuple[Object, ...]:
-        """Return the Jobs or pods of a run."""
+        """Return the Jobs, pods or Deployments of a run."""
         return tuple(self._owned.get((resource, run_uid), {}).values())
 
     def key_of(self, run_uid: str) -> RunKey | None:

@@ -93,6 +93,12 @@ class Client:
             if not (error.is_gone or error.is_conflict):  # 409: another object has its name now
                 raise
 
+    async def apply(self, resource: Resource, namespace: str, body: Object) -> Object:
+        """Create or change an object, as far as the body says."""
+        return await self._apply(
+            resource, _path(resource, namespace, body["metadata"]["name"]), body
+        )
+
     async def apply_status(self, namespace: str, body: Object) -> Object:
         """Apply the status of a run."""
         path = _path(Resource.RUNS, namespace, body["metadata"]["name"])

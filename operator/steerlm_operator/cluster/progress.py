@@ -14,6 +14,7 @@ from steerlm_operator.cluster.api import Object, Resource
 from steerlm_operator.cluster.figures import Figures
 from steerlm_operator.cluster.shell import Shell
 from steerlm_operator.render import mounts
+from steerlm_operator.render.names import STAGE_LABEL
 
 log = logging.getLogger(__name__)
 _MAX_BYTES: Final = 8192
@@ -68,5 +69,6 @@ def _is_asked(pod: Mapping[str, object]) -> bool:
     metadata, status = pod["metadata"], pod.get("status", {})
     if not isinstance(metadata, dict) or not isinstance(status, dict):
         return False
-    is_first = metadata.get("labels", {}).get(_INDEX, "0") == "0"
+    labels = metadata.get("labels", {})
+    is_first = STAGE_LABEL in labels and labels.get(_INDEX, "0") == "0"
     return is_first and status.get("phase") == "Running" and bool(status.get("podIP"))

@@ -10,10 +10,12 @@ from typing import assert_never
 from steerlm_jobs.contract.report import Progress
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.status import RunStatus
-from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Object, Resource
+from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Resource
 from steerlm_operator.cluster.cache import Cache, RunKey
+from steerlm_operator.cluster.ownership import NameTakenError, create_or_adopt
 from steerlm_operator.cluster.reading import Reader
 from steerlm_operator.cluster.runs import SeenRun, refused_status, status_body
+from steerlm_operator.cluster.serving import server_versions, tend
 from steerlm_operator.core.expiry import expiry
 from steerlm_operator.core.graph import StageId
 from steerlm_operator.core.happenings import Happening, happenings
@@ -22,7 +24,7 @@ from steerlm_operator.core.plan import plan
 from steerlm_operator.core.refusal import with_name_conflict, with_refused_launch
 from steerlm_operator.core.writing import is_progress_alone, write_at
 from steerlm_operator.render.job import as_json, stage_job
-from steerlm_operator.render.names import RUN_UID_LABEL, RunIdentity
+from steerlm_operator.render.names import RunIdentity
 from steerlm_operator.render.network import network_policy_json, service_json
 from steerlm_operator.render.settings import StagePodSettings
 
@@ -63,19 +65,14 @@ class Rest:
     """What a pass saw that had nothing to do, and until when that holds if nothing changes."""
 
     observed: Observed
+    server: tuple[str, ...]
+    """Versions of the objects of the model server."""
     until: datetime | None
 
-    def holds(self, observed: Observed, now: datetime) -> bool:
+    def holds(self, observed: Observed, server: tuple[str, ...], now: datetime) -> bool:
         """Return True if another pass would have nothing to do, either."""
-        return (self.until is None or now < self.until) and self.observed == observed
-
-
-class NameTakenError(Exception):
-    """An object of the name that a run needs belongs to somebody else."""
-
-    def __init__(self, stage: StageId, message: str) -> None:
-        self.stage = stage
-        super().__init__(message)
+        is_over = self.until is not None and now >= self.until
+        return not is_over and self.server == server and self.observed == observed
 
 
 async def reconcile(key: RunKey, around: Surroundings) -> float | None:
@@ -83,7 +80,6 @@ async def reconcile(key: RunKey, around: Surroundings) -> float | None:
 
     Raises:
         ApiRefusedError: The server refused; the cache holds what is known, so try again.
-        NameTakenError: A Job or Service of the run's name is not the run's.
     """
     found = around.cache.run(key)
     if found is None:
@@ -97,11 +93,16 @@ async def reconcile(key: RunKey, around: Surroundings) -> float | None:
         return None
     now = around.now()
     observed = _observed(key, seen, seen.run, around)
+    server = server_versions(around.cache, seen.identity)
     rest = around.at_rest.get(key)
-    if rest is not None and rest.holds(observed, now):
+    if rest is not None and rest.holds(observed, server, now):
         return _seconds_until(rest.until, around)
     planned = plan(observed, now)
     status, refusal = await _carried_out(seen, planned, around)
+    served = await tend(
+        around.api, around.cache, around.site, seen.identity, seen.run.spec, status, now
+    )
+    status, refusal = served.status, refusal or served.refusal
     written_at = await _recorded(key, seen, status, around)
     if refusal is not None:
         raise refusal  # again, ever more slowly
@@ -112,10 +113,14 @@ async def reconcile(key: RunKey, around: Surroundings) -> float | None:
         )
         return None
     later = None if written_at is None or written_at <= now else written_at
-    times = (at for at in (planned.look_again_at, expires_at, later) if at is not None)
+    times = (
+        at
+        for at in (planned.look_again_at, served.look_again_at, expires_at, later)
+        if at is not None
+    )
     until = min(times, default=None)
     if not planned.actions and written_at is None:
-        around.at_rest[key] = Rest(observed, until)
+        around.at_rest[key] = Rest(observed, server, until)
     return _seconds_until(until, around)
 
 
@@ -134,7 +139,7 @@ async def _carried_out(
     try:
         await _act(seen, planned, around)
     except NameTakenError as error:
-        conflict = with_name_conflict(planned.status, error.stage, str(error), around.now())
+        conflict = with_name_conflict(planned.status, _acted_on(planned), str(error), around.now())
         return conflict, None
     except ApiRefusedError as error:
         if not error.is_refusal:
@@ -194,36 +199,12 @@ async def _launch(seen: SeenRun, action: Launch, around: Surroundings) -> None:
         return
     run, site = seen.identity, around.site
     if not around.cache.owned(Resource.JOBS, run.uid):
-        await _created(around.api, run, action.stage, Resource.SERVICES, service_json(run))
+        await create_or_adopt(around.api, run, Resource.SERVICES, service_json(run))
         policy = network_policy_json(run, site)
-        await _created(around.api, run, action.stage, Resource.NETWORK_POLICIES, policy)
+        await create_or_adopt(around.api, run, Resource.NETWORK_POLICIES, policy)
     job = as_json(stage_job(run, seen.run.spec, action, site))
-    created = await _created(around.api, run, action.stage, Resource.JOBS, job)
+    created = await create_or_adopt(around.api, run, Resource.JOBS, job)
     around.cache.observe(Resource.JOBS, created)
-
-
-async def _created(
-    api: KubeApi, run: RunIdentity, stage: StageId, resource: Resource, body: Object
-) -> Object:
-    """Create an object, or return the one of its name that is the run's already.
-
-    Raises:
-        NameTakenError: It is somebody else's.
-    """
-    try:
-        return await api.create(resource, run.namespace, body)
-    except ApiRefusedError as error:
-        if not error.is_conflict:
-            raise
-    name = body["metadata"]["name"]
-    own = await api.list_all(resource, f"{RUN_UID_LABEL}={run.uid}")
-    for found in own.items:
-        metadata = found["metadata"]
-        owners = [owner["uid"] for owner in metadata.get("ownerReferences", [])]
-        if (metadata["namespace"], metadata["name"]) == (run.namespace, name) and run.uid in owners:
-            return found
-    msg = f"{resource.value} {name} exists and is not this run's; delete it or rename the run"
-    raise NameTakenError(stage, msg)
 
 
 async def _stop(run: RunIdentity, action: Stop, around: Surroundings) -> None:

@@ -12,7 +12,7 @@ from steerlm_operator.cluster.cache import Cache, RunKey
 from steerlm_operator.cluster.events import tell
 from steerlm_operator.cluster.figures import Figures
 from steerlm_operator.cluster.queue import WorkQueue
-from steerlm_operator.cluster.reconciler import NameTakenError, Surroundings, reconcile
+from steerlm_operator.cluster.reconciler import Surroundings, reconcile
 from steerlm_operator.core.observed import Wait
 from steerlm_operator.render.names import SELECTOR
 from steerlm_operator.render.settings import StagePodSettings
@@ -24,7 +24,12 @@ _CONFLICT_SECONDS: Final = 0.05
 _MAX_BACKOFF_SECONDS: Final = 60.0
 _PASSES_AT_ONCE: Final = 4
 """A pass that records an attempt is followed at once by the one that creates its Job."""
-WATCHED: Final = {Resource.RUNS: "", Resource.JOBS: SELECTOR, Resource.PODS: SELECTOR}
+WATCHED: Final = {
+    Resource.RUNS: "",
+    Resource.JOBS: SELECTOR,
+    Resource.PODS: SELECTOR,
+    Resource.DEPLOYMENTS: SELECTOR,
+}
 
 
 class Shell:
@@ -83,8 +88,6 @@ class Shell:
         try:
             again_in = await self._passes(key)
         except ApiRefusedError as error:
-            self._later(key, error)
-        except NameTakenError as error:
             self._later(key, error)
         except Exception as error:  # the outermost loop: a bug in one run must not end the others
             log.exception("%s/%s: a pass failed", key.namespace, key.name)

@@ -10,16 +10,20 @@ from steerlm_operator.core.records import DONE, has_ended
 def conditions(
     spec: RunSpec, stages: tuple[StageStatus, ...], generation: int
 ) -> tuple[Condition, ...]:
-    """Return all conditions of a run, each with a reason."""
+    """Return all conditions of a run but Serving, each with a reason."""
     return (
         _condition(ConditionType.ACCEPTED, ConditionStatus.TRUE, Reason.ACCEPTED, "", generation),
         _progressing(spec, stages, generation),
         _suspended(spec, stages, generation),
         _degraded(stages, generation),
         _succeeded(stages, generation),
-        _condition(
-            ConditionType.SERVING, ConditionStatus.FALSE, Reason.NOT_SERVING, "", generation
-        ),
+    )
+
+
+def not_serving(generation: int) -> Condition:
+    """Return what is said of the server before anybody has looked; the cluster's shell looks."""
+    return _condition(
+        ConditionType.SERVING, ConditionStatus.FALSE, Reason.NOT_SERVING, "", generation
     )
 
 

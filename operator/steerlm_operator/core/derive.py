@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Final
 
 from steerlm_jobs.contract.kinds import StageKind
-from steerlm_operator.api.conditions import with_condition
+from steerlm_operator.api.conditions import ConditionType, with_condition
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.api.status import Phase, RunStatus, StageState, StageStatus
-from steerlm_operator.core.conditions import conditions, ending
+from steerlm_operator.core.conditions import conditions, ending, not_serving
 from steerlm_operator.core.graph import Stage
 from steerlm_operator.core.observed import Observed
 from steerlm_operator.core.records import DONE, Records, has_ended
@@ -34,6 +34,8 @@ def derived_status(
     shown = before.conditions
     for condition in conditions(observed.run.spec, stages, observed.generation):
         shown = with_condition(shown, condition, now)
+    if all(condition.type is not ConditionType.SERVING for condition in shown):
+        shown = with_condition(shown, not_serving(observed.generation), now)
     return before.model_copy(
         update={
             "observed_generation": observed.generation,

@@ -22,6 +22,15 @@ _TOLD = frozenset(
         StageState.CANCELLED,
     }
 )
+_TOLD_CONDITIONS = (
+    ConditionType.ACCEPTED,
+    ConditionType.SUCCEEDED,
+    ConditionType.SUSPENDED,
+    ConditionType.SERVING,
+)
+_QUIET = frozenset({ConditionType.SUSPENDED, ConditionType.SERVING})
+"""That they do not hold is no bad news, and at first none at all."""
+_BAD_REASONS = frozenset({Reason.ROLLOUT_STALLED, Reason.SERVER_REFUSED, Reason.JOB_NAME_CONFLICT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +74,15 @@ def _stage_message(record: StageStatus) -> str:
 
 
 def _of_run(before: RunStatus | None, after: RunStatus) -> Iterator[Happening]:
-    for kind in (ConditionType.ACCEPTED, ConditionType.SUCCEEDED, ConditionType.SUSPENDED):
+    for kind in _TOLD_CONDITIONS:
         new = _condition(after, kind)
         old = None if before is None else _condition(before, kind)
         if new is None or new[0] is ConditionStatus.UNKNOWN or new[:2] == (old or ())[:2]:
             continue
         status, reason, message = new
-        if kind is ConditionType.SUSPENDED and status is ConditionStatus.FALSE and old is None:
+        if kind in _QUIET and status is ConditionStatus.FALSE and old is None:
             continue
-        is_bad = kind is not ConditionType.SUSPENDED and status is ConditionStatus.FALSE
+        is_bad = status is ConditionStatus.FALSE and (kind not in _QUIET or reason in _BAD_REASONS)
         yield Happening(reason.value, message or f"{kind.value} is {status.value}", is_bad)
 
 

@@ -14,6 +14,10 @@ ROLE_LABEL: Final = f"{GROUP}/role"
 QUEUE_LABEL: Final = "kueue.x-k8s.io/queue-name"
 WORKLOAD_PRIORITY_LABEL: Final = "kueue.x-k8s.io/priority-class"
 CONFIG_ANNOTATION: Final = f"{GROUP}/stage-config"
+MODEL_DIGEST_ANNOTATION: Final = f"{GROUP}/model-digest"
+MODEL_FINGERPRINT_ANNOTATION: Final = f"{GROUP}/model-fingerprint"
+HASH_ANNOTATION: Final = f"{GROUP}/rendered-hash"
+SERVER_ROLE: Final = "server"
 FREEZE_ANNOTATION: Final = f"{GROUP}/reconcile"
 FIELD_MANAGER: Final = MANAGER
 _NAME_CHARACTERS: Final = 28
@@ -71,3 +75,13 @@ class RunIdentity:
             STAGE_LABEL: stage,
             ATTEMPT_LABEL: str(attempt),
         }
+
+    @property
+    def server_labels(self) -> dict[str, str]:
+        """What the Deployment of the model server and its pods carry."""
+        return {**self.labels, "app.kubernetes.io/name": "steerlm-server", ROLE_LABEL: SERVER_ROLE}
+
+    @property
+    def server_url(self) -> str:
+        """Where callers within the cluster reach the model server."""
+        return f"http://{self.server_name}.{self.namespace}.svc"

@@ -101,8 +101,8 @@ def test_a_wrong_type_does_not_hide_a_broken_rule():
             "12: spec.stages.trainAcsft.training.bestBy: 'quality' is no attribute of this run (coherence, humor)",
         ),
         (
-            with_spec("  serve: {enabled: true}\n"),
-            "12: spec.serve.enabled: true is not supported yet; leave it at its default",
+            with_spec("  serve: {nemoGenerate: true}\n"),
+            "12: spec.serve.nemoGenerate: true is not supported yet; leave it at its default",
         ),
         (GOOD.replace("name: try", "name: Try_1"), "3: metadata.name: is 'Try_1': string should match pattern "
          "'^[a-z]([-a-z0-9]*[a-z0-9])?$'"),

@@ -28,6 +28,11 @@ def test_a_service_a_policy_and_a_job_a_stage():
     assert [o["kind"] for o in objects()] == ["Service", "NetworkPolicy", *["Job"] * 8]
 
 
+def test_a_server_that_is_asked_for_is_shown_last():
+    kinds = [o["kind"] for o in objects(**{"spec.serve.enabled": True})]
+    assert kinds[-3:] == ["Service", "NetworkPolicy", "Deployment"]
+
+
 def test_only_pods_of_the_run_and_the_operator_may_connect():
     """An empty rule would let everybody in; the client drops a misspelt one in silence."""
     (rule,) = objects()[1]["spec"]["ingress"]
