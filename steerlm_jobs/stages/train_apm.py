@@ -143,13 +143,13 @@ def _inputs(context: StageContext, recipe: TrainApmRecipe, form: ApmForm[L]) -> 
     schema = load_schema_file(reader.file("schema.json"))
     longest = recipe.training.max_length_tokens
     if recipe.label_groups is not None:
-        found = half_notes(_conversations(reader, "train"), schema, recipe.label_groups)
+        found = half_notes(_conversations(context, reader, "train"), schema, recipe.label_groups)
         for note in found:
             context.notes.add(note)
-    to_learn_from = chosen_half(_conversations(reader, "train"), recipe.label_groups)
+    to_learn_from = chosen_half(_conversations(context, reader, "train"), recipe.label_groups)
     training_rows, validation_rows = (
         form.rows(conversations, tokenizer, schema, longest)
-        for conversations in (to_learn_from, _conversations(reader, "validation"))
+        for conversations in (to_learn_from, _conversations(context, reader, "validation"))
     )
     if training_rows.dropped["tooLong"]:
         context.notes.add(
@@ -158,14 +158,18 @@ def _inputs(context: StageContext, recipe: TrainApmRecipe, form: ApmForm[L]) -> 
         )
     if not validation_rows.examples:
         context.notes.add("no labelled answer in the validation split: the last weights are kept")
-    systems = Counter(c.system for c in _conversations(reader, "train"))
+    systems = Counter(c.system for c in _conversations(context, reader, "train"))
     system = systems.most_common(1)[0][0] if systems else ""
     start = ApmStart(base, tokenizer, schema, recipe.training, recipe.seed, system)
     return _Inputs(start, training_rows, validation_rows, prepared_licences(reader))
 
 
-def _conversations(reader: ArtifactReader, split: str) -> Iterator[Conversation]:
-    return (Conversation.from_json(row) for row in reader.rows(f"labelled.{split}"))
+def _conversations(
+    context: StageContext, reader: ArtifactReader, split: str
+) -> Iterator[Conversation]:
+    for row in reader.rows(f"labelled.{split}"):
+        context.tick()
+        yield Conversation.from_json(row)
 
 
 def _figures(

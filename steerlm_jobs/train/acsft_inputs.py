@@ -19,6 +19,7 @@ from steerlm_jobs.train.acsft_data import AcsftRow, AcsftRows, RowReader
 from steerlm_jobs.train.acsft_mixture import Originals, drawn_originals, num_originals
 from steerlm_jobs.train.permuted_labels import label_rows, with_permuted_labels
 from steerlm_jobs.train.setting import check_length
+from steerlm_jobs.train.shared_rows import shared_rows
 
 SAMPLES: str = "samples"
 """What the samples of a bootstrap iteration are called among the sources."""
@@ -75,10 +76,17 @@ def read_inputs(context: StageContext, recipe: TrainAcsftRecipe) -> AcsftInputs:
 def annotated_conversations(
     context: StageContext, source: StageInput, split: str
 ) -> Iterator[Conversation]:
-    """Yield the conversations of a split as an annotate stage stored them."""
+    """Yield the conversations of a split as an annotate stage stored them.
+
+    Raises:
+        InterruptedStageError: Asked to stop meanwhile.
+    """
     reader = ArtifactReader.open(source, context.scratch)
-    rows = (Conversation.from_json(row) for row in reader.rows("chunks/"))
-    return (conversation for conversation in rows if conversation.split == split)
+    for row in reader.rows("chunks/"):
+        context.tick()
+        conversation = Conversation.from_json(row)
+        if conversation.split == split:
+            yield conversation
 
 
 def _rows(
@@ -86,11 +94,15 @@ def _rows(
 ) -> tuple[AcsftRows, AcsftRows]:
     """Return the rows to learn from, and those to validate on: always annotated originals."""
     annotated, *sampled = context.config.inputs_of(StageKind.ANNOTATE)
-    training_rows, validation_rows = AcsftRows(), AcsftRows()
     if not recipe.iteration:
-        for rows, split in ((training_rows, "train"), (validation_rows, "validation")):
-            reader.add(rows, _labelled(context, recipe, reader.schema, annotated, split))
+        training_rows, validation_rows = (
+            shared_rows(
+                context, reader, _labelled(context, recipe, reader.schema, annotated, split), split
+            )
+            for split in ("train", "validation")
+        )
         return training_rows, validation_rows
+    training_rows, validation_rows = AcsftRows(), AcsftRows()
     reader.add(validation_rows, annotated_conversations(context, annotated, "validation"))
     for source in sampled[-1:]:
         samples = (c for c in annotated_conversations(context, source, "train") if c.kept)
