@@ -170,9 +170,17 @@ def _paths(node: Any, at: str = "") -> Iterator[str]:
         yield at
 
 
-def test_explain_shows_what_a_field_means(cluster: Cluster) -> None:
-    said = cluster.kubectl("explain", "steerlmruns.spec.bootstrap.iterations")
-    assert "How many; 0: none." in said
+@pytest.mark.parametrize(
+    ("path", "meaning"),
+    [
+        ("steerlmruns.spec.bootstrap.iterations", "How many; 0: none."),
+        ("slr.spec.stages.trainApm.training", "Longest of these answers"),
+        ("slr.spec.stages.trainApm.training", "Course of the learning rate."),
+        ("slr.status.stages.disruptions", "Disruptions since the last one that found a newer"),
+    ],
+)
+def test_explain_shows_what_a_field_means(cluster: Cluster, path: str, meaning: str) -> None:
+    assert meaning in cluster.kubectl("explain", path)
 
 
 def test_short_name_and_category_find_runs(cluster: Cluster, frozen_run: str) -> None:

@@ -102,15 +102,17 @@ def status_body(seen: SeenRun, status: RunStatus) -> Object:
 
 
 def _as_json(status: RunStatus) -> Object:
-    """Return a status as it is written; a stage that nothing has happened to by name and state.
+    """Return a status as it is written: of a stage, only what says something.
 
-    The server compares and keeps the owner of every field: up to 56 stages have a thousand.
+    Name and state is all that is said of one that nothing has happened to. The server compares and
+    keeps the owner of every field, up to 56 stages have a thousand, and a person reads them in
+    `kubectl describe`.
     """
     shown = status.model_dump(by_alias=True, mode="json", exclude_none=True)
     shown["stages"] = [
         {"name": stage.name, "state": stage.state.value}
         if stage == StageStatus(name=stage.name, state=stage.state)
-        else full
+        else {name: value for name, value in full.items() if value not in ("", [], {})}
         for stage, full in zip(status.stages, shown["stages"], strict=True)
     ]
     return shown

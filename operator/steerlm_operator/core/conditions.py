@@ -12,7 +12,13 @@ def conditions(
 ) -> tuple[Condition, ...]:
     """Return all conditions of a run but Serving, each with a reason."""
     return (
-        _condition(ConditionType.ACCEPTED, ConditionStatus.TRUE, Reason.ACCEPTED, "", generation),
+        _condition(
+            ConditionType.ACCEPTED,
+            ConditionStatus.TRUE,
+            Reason.ACCEPTED,
+            "the spec is valid",
+            generation,
+        ),
         _progressing(spec, stages, generation),
         _suspended(spec, stages, generation),
         _degraded(stages, generation),
@@ -39,7 +45,9 @@ def ending(stages: tuple[StageStatus, ...]) -> tuple[Reason, str] | None:
     gate = next((r for r in stages if r.reason is Reason.GATE_FAILED), None)
     if gate is not None:
         return Reason.GATE_FAILED, gate.message
-    return Reason.RUN_SUCCEEDED, ""
+    cached = sum(record.state is StageState.CACHED for record in stages)
+    before = f", {cached} of them had it before" if cached else ""
+    return Reason.RUN_SUCCEEDED, f"all {len(stages)} stages have a result{before}"
 
 
 def _progressing(spec: RunSpec, stages: tuple[StageStatus, ...], generation: int) -> Condition:
@@ -52,10 +60,24 @@ def _progressing(spec: RunSpec, stages: tuple[StageStatus, ...], generation: int
         return _condition(
             ConditionType.PROGRESSING, ConditionStatus.FALSE, Reason.SUSPENDED, "", generation
         )
-    current = next((record.name for record in stages if record.state not in DONE), "")
-    return _condition(
-        ConditionType.PROGRESSING, ConditionStatus.TRUE, Reason.STAGES_REMAIN, current, generation
-    )
+    current = next((record for record in stages if record.state not in DONE), None)
+    reason, message = (Reason.STAGES_REMAIN, "") if current is None else _now(current)
+    return _condition(ConditionType.PROGRESSING, ConditionStatus.TRUE, reason, message, generation)
+
+
+def _now(record: StageStatus) -> tuple[Reason, str]:
+    """Return what the current stage does or waits for."""
+    match record.state:
+        case StageState.QUEUED if record.reason is not None:
+            return record.reason, _sentence(record)
+        case StageState.QUEUED:
+            return Reason.STAGES_REMAIN, f"{record.name}: attempt {record.attempt} is starting"
+        case StageState.RUNNING:
+            return Reason.STAGES_REMAIN, f"{record.name}: attempt {record.attempt} is running"
+        case StageState.RETRYING:
+            return Reason.RETRYING, _sentence(record)
+        case _:
+            return Reason.STAGES_REMAIN, record.name
 
 
 def _suspended(spec: RunSpec, stages: tuple[StageStatus, ...], generation: int) -> Condition:

@@ -7,6 +7,7 @@ from typing import Final, assert_never
 from steerlm_jobs.contract.config import artifact_uri
 from steerlm_jobs.contract.errors import ExitCode
 from steerlm_jobs.contract.gates import GateResult
+from steerlm_jobs.contract.report import Progress
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.status import ArtifactRef, FailureRecord, StageState, StageStatus
 from steerlm_operator.core.budget import Budget, RetryPolicy
@@ -168,8 +169,16 @@ def _succeeded(record: StageStatus, attempt: Attempt | None, terms: _Terms) -> S
             "exit_code": int(ExitCode.OK),
             "reason": Reason.GATE_FAILED if failed_gates else None,
             "message": failed_gates,
+            "progress": _completed(record.progress),
         }
     )
+
+
+def _completed(progress: Progress | None) -> Progress | None:
+    """Return the progress of a stage that succeeded: nobody asked it again after its last unit."""
+    if progress is None or not progress.total:
+        return progress
+    return progress.model_copy(update={"done": progress.total})
 
 
 def _stopped(record: StageStatus) -> StageStatus:

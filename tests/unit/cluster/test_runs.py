@@ -15,3 +15,11 @@ def test_a_stage_that_nothing_has_happened_to_is_written_by_name_and_state():
     body = status_body(seen_run(a_run()), RunStatus(stages=stages))
     assert body["status"]["stages"][1] == {"name": "train-apm", "state": "Pending"}
     assert RunStatus.model_validate(body["status"]).stages == stages
+
+
+def test_what_is_empty_of_a_stage_is_not_written_and_counts_are():
+    stages = (StageStatus(name="prepare", state=StageState.QUEUED, attempt=1),)
+    (written,) = status_body(seen_run(a_run()), RunStatus(stages=stages))["status"]["stages"]
+    assert "message" not in written
+    assert "lastFailures" not in written
+    assert (written["attempt"], written["failures"], written["disruptions"]) == (1, 0, 0)
