@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +56,34 @@ def test_pods_make_the_results_that_one_machine_makes(
     trained = cluster.get("pods", "-n", namespace, "-l", "steerlm.dev/stage=train-apm")["items"]
     assert {pod["spec"]["nodeName"] for pod in trained} <= {"gpu-0", "gpu-1"}
     assert len(trained) == 2
+
+
+def test_the_model_of_a_run_answers_chat_completions_as_attributes_ask(
+    cluster: Cluster, namespace: str
+) -> None:
+    run = small(quickstart())
+    run["spec"]["serve"] = {"enabled": True, "resources": {"gpus": 1}}
+    cluster.apply(namespace, run)
+    cluster.wait_for(namespace, "quickstart", "Succeeded", seconds=900)
+    status = cluster.wait_for(namespace, "quickstart", "Serving", seconds=180)["status"]
+    serving = status["serving"]
+    final = next(s for s in status["stages"] if s["name"] == "train-acsft-1")
+    assert (serving["readyReplicas"], serving["modelDigest"]) == (1, final["artifact"]["digest"])
+    name = serving["url"].removeprefix("http://").split(".")[0]
+    service = cluster.get("service", name, "-n", namespace)
+    selector = ",".join(f"{k}={v}" for k, v in service["spec"]["selector"].items())
+    (pod,) = cluster.get("pods", "-n", namespace, "-l", selector)["items"]
+    assert pod["spec"]["nodeName"].startswith("gpu-")
+    answer = chat(pod["status"]["podIP"], attributes={"humor": 4}, max_tokens=20)
+    assert answer["model"] == "quickstart"
+    assert answer["attributes"] == {"quality": 4, "humor": 4, "helpfulness": 4, "verbosity": 2}
+    assert 0 < answer["usage"]["completion_tokens"] <= 20
+
+
+def chat(address: str, **body: Any) -> dict[str, Any]:
+    """Ask the server behind a pod's address: no proxy here makes Services work."""
+    message = {"role": "user", "content": "What is the color of the fox?"}
+    data = json.dumps({"messages": [message], **body}).encode()
+    with urllib.request.urlopen(f"http://{address}:8080/v1/chat/completions", data) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found

@@ -172,9 +172,13 @@ def test_examples_are_valid_and_survive_being_written_and_read(name: str):
 
 def test_fields_for_a_cluster_are_named():
     run = load_run(
-        with_spec("  queue: {localQueue: a}\n  stages: {annotate: {shards: 4}}\n"), file_name="r"
+        with_spec(
+            "  queue: {localQueue: a}\n  serve: {enabled: true}\n"
+            "  stages: {annotate: {shards: 4}}\n"
+        ),
+        file_name="r",
     )
-    assert unused_fields(run) == ("spec.queue", "spec.stages.annotate.shards")
+    assert unused_fields(run) == ("spec.queue", "spec.serve", "spec.stages.annotate.shards")
 
 
 def test_on_one_machine_only_the_gpus_of_a_training_mean_something():

@@ -1,12 +1,16 @@
 """The routes with a model that a test holds back: loading, busy, ending."""
 
 import asyncio
+import os
+import signal
 import threading
 
+from aiohttp import ClientConnectionError, ClientSession
 from aiohttp.test_utils import TestClient, TestServer
 
 from steerlm_jobs.serve.app import ChatServer
 from steerlm_jobs.serve.served_model import Completion
+from steerlm_jobs.serve.serving import Address, _serve
 
 BODY = {"messages": [{"role": "user", "content": "Hi"}], "attributes": {"humor": 1}}
 CHAT = "/v1/chat/completions"
@@ -114,3 +118,33 @@ def test_every_error_has_the_shape_that_clients_read():
             assert (await answer.json())["error"]["message"]
 
     with_client(test)
+
+
+async def is_refused(url):
+    """Return True if nobody listens at the address any more."""
+    try:
+        async with ClientSession() as session, session.get(f"{url}/healthz"):
+            return False
+    except ClientConnectionError:
+        return True
+
+
+def test_on_sigterm_a_request_inside_is_answered_and_no_other_is_taken():
+    async def story():
+        model, urls = HeldModel(), asyncio.Queue()
+        address = Address("127.0.0.1", 0)
+        serving = asyncio.create_task(_serve("m", lambda: model, address, urls.put_nowait))
+        url = await urls.get()
+        async with ClientSession() as session:
+            asking = asyncio.create_task(session.post(url + CHAT, json=BODY))
+            await asyncio.get_running_loop().run_in_executor(None, model.begun.wait)
+            os.kill(os.getpid(), signal.SIGTERM)
+            while not await is_refused(url):
+                pass
+            assert not serving.done()
+            model.may_end.set()
+            answer = await asking
+            assert (await answer.json())["choices"][0]["message"]["content"] == "Ho"
+        await serving
+
+    asyncio.run(story())
