@@ -85,7 +85,9 @@ def _attempt(
         number,
         AttemptState.ACTIVE,
         uid=uid,
-        created_at=_time(job["metadata"].get("creationTimestamp")),
+        created_at=_time(
+            job.get("status", {}).get("startTime") or job["metadata"].get("creationTimestamp")
+        ),
         is_held=bool(job["spec"].get("suspend")),
         waits_for=waits_for(pods),
         started_at=_started_at(pods),

@@ -66,9 +66,10 @@ async def explain(shell: Shell, api: KubeApi, now: datetime) -> None:
 def _may_wait(job: Object, now: datetime) -> bool:
     """Return False where a look at the Job's pods is not worth it: most attempts just work."""
     status = job.get("status", {})
-    has_begun = any(status.get(field) for field in ("ready", "succeeded", "failed", "conditions"))
-    created_at = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
-    return not has_begun and now - created_at > PATIENCE
+    has_begun = any(status.get(field) for field in ("ready", "succeeded", "failed"))
+    has_ended = any(c["type"] != "Suspended" for c in status.get("conditions", []))
+    since = status.get("startTime") or job["metadata"]["creationTimestamp"]  # let go by a queue
+    return not (has_begun or has_ended) and now - datetime.fromisoformat(since) > PATIENCE
 
 
 async def _wait_of(api: KubeApi, job: Object, pods: tuple[Object, ...]) -> Wait | None:

@@ -10,9 +10,7 @@ def ended_seconds(status: RunStatus | None, before: Records, after: Records) -> 
     """Return the time of all attempts that have ended, those of this pass included."""
     recorded = 0.0 if status is None else status.active_seconds
     return recorded + sum(
-        _duration(record)
-        for stage, record in after.items()
-        if before[stage].state in IN_FLIGHT and record.state not in IN_FLIGHT
+        _duration(record) for stage, record in after.items() if _has_ended(before[stage], record)
     )
 
 
@@ -23,6 +21,13 @@ def running_seconds(records: Records, now: datetime) -> float:
         for record in records.values()
         if record.state is StageState.RUNNING and record.start_time is not None
     )
+
+
+def _has_ended(before: StageStatus, after: StageStatus) -> bool:
+    """Tell whether an attempt ran before and does not now: it ended, or its queue preempted it."""
+    if before.state is StageState.RUNNING and after.state is StageState.QUEUED:
+        return True
+    return before.state in IN_FLIGHT and after.state not in IN_FLIGHT
 
 
 def _duration(record: StageStatus) -> float:

@@ -71,7 +71,7 @@ def _now(record: StageStatus) -> tuple[Reason, str]:
         case StageState.QUEUED if record.reason is not None:
             return record.reason, _sentence(record)
         case StageState.QUEUED:
-            return Reason.STAGES_REMAIN, f"{record.name}: attempt {record.attempt} is starting"
+            return Reason.STAGES_REMAIN, f"{record.name}: attempt {record.attempt} waits to start"
         case StageState.RUNNING:
             return Reason.STAGES_REMAIN, f"{record.name}: attempt {record.attempt} is running"
         case StageState.RETRYING:

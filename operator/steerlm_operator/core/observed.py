@@ -43,7 +43,8 @@ class Attempt:
     report: Report | None = None
     progress: Progress | None = None
     created_at: datetime | None = None
-    """When its Job was created; None for a process, which starts at once."""
+    """When its Job was created, or last let go by its queue; None for a process, which starts at
+    once."""
     is_held: bool = False
     """True: a queue holds it back; waiting there is nobody's failure."""
     waits_for: Wait | None = None

@@ -190,7 +190,7 @@ def _limit(observed: Observed, stage: Stage, record: StageStatus) -> _Limit | No
         if attempt.created_at is None:
             return None
         return _Limit(attempt.created_at + pods_ready_timeout(spec, stage), Reason.PODS_NOT_READY)
-    seen = attempt.progressed_at or attempt.started_at
+    seen = max(attempt.progressed_at or attempt.started_at, attempt.started_at)
     return _Limit(seen + stall_timeout(spec, stage), Reason.STALLED)
 
 

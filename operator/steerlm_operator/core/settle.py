@@ -46,7 +46,9 @@ def settled(observed: Observed, stage: Stage, record: StageStatus, now: datetime
         gone = Attempt(stage.id, record.attempt, AttemptState.LOST, uid=record.job_uid)
         return _after(record, None, outcome(gone, record.reason), terms)
     match attempt.state:
-        case AttemptState.ACTIVE if attempt.started_at is None:
+        case AttemptState.ACTIVE if attempt.is_held and record.state is StageState.RUNNING:
+            return _preempted(record, terms)
+        case AttemptState.ACTIVE if attempt.is_held or attempt.started_at is None:
             return _waiting(record, attempt)
         case AttemptState.ACTIVE:
             return _running(record, attempt)
@@ -83,6 +85,22 @@ def _waiting(record: StageStatus, attempt: Attempt) -> StageStatus:
     return record.model_copy(update={"reason": wait.reason, "message": wait.message})
 
 
+def _preempted(record: StageStatus, terms: _Terms) -> StageStatus:
+    """Return the record of an attempt that its queue has taken the nodes from.
+
+    It is no failure and no new attempt: the same Job goes on from its checkpoint when it may.
+    """
+    since = record.start_time or terms.now
+    seconds = max(0.0, (terms.now - since).total_seconds())
+    return record.model_copy(
+        update={
+            "state": StageState.QUEUED,
+            "completion_time": terms.now,
+            "gpu_seconds": record.gpu_seconds + terms.num_gpus * seconds,
+        }
+    )
+
+
 def _running(record: StageStatus, attempt: Attempt) -> StageStatus:
     return record.model_copy(
         update={
@@ -91,6 +109,7 @@ def _running(record: StageStatus, attempt: Attempt) -> StageStatus:
             "message": "",
             "job_uid": attempt.uid,
             "start_time": attempt.started_at,
+            "completion_time": None,
             "progress": attempt.progress or record.progress,
         }
     )

@@ -84,3 +84,10 @@ def test_without_a_report_the_last_line_of_the_log_is_the_message():
     found = attempt_of(job, a_pod(job, code=1, message="Traceback\nValueError: no\n\n"))
     assert found.report is not None
     assert found.report.message == "ValueError: no"
+
+
+def test_an_attempt_is_as_old_as_the_time_when_its_queue_let_it_go():
+    job = a_job()
+    job["metadata"]["creationTimestamp"] = "2025-12-24T00:00:00Z"
+    job["status"]["startTime"] = "2026-01-01T00:00:00Z"
+    assert attempt_of(job).created_at == START

@@ -20,7 +20,7 @@ def condition(kind: ConditionType, *stages: StageStatus) -> Condition:
         (
             {"state": StageState.QUEUED, "attempt": 1},
             Reason.STAGES_REMAIN,
-            "annotate: attempt 1 is starting",
+            "annotate: attempt 1 waits to start",
         ),
         (
             {

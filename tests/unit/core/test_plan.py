@@ -189,3 +189,24 @@ def test_result_of_another_name_than_planned_fails_and_is_not_made_again_for_eve
     planned = plan_for(an_attempt(APM, exit_code=0, report=report), status=after_prepare())
     assert (planned.status.phase, planned.actions) == (Phase.FAILED, ())
     assert "different versions" in record(planned, APM).message
+
+
+def test_a_queue_that_takes_its_nodes_back_is_no_failure_and_waiting_there_no_running_time():
+    run = a_run(activeDeadlineSeconds=100)
+    running = an_attempt(state=AttemptState.ACTIVE, ended_at=None)
+    first = passes(running, run=run, num=3)
+    later = NOW + timedelta(seconds=40)
+    held = replace(running, is_held=True)  # its pod still writes the checkpoint
+    taken = plan_for(held, status=first.status, run=run, now=later)
+    prepare = record(taken, PREPARE)
+    assert (prepare.state, prepare.attempt) == (StageState.QUEUED, 1)
+    assert (prepare.failures, prepare.disruptions) == (0, 0)
+    assert taken.status.active_seconds == 40
+    much_later = NOW + timedelta(hours=9)
+    gone = replace(held, started_at=None)
+    waiting = passes(gone, run=run, now=much_later, status=taken.status, num=2)
+    assert (waiting.actions, record(waiting, PREPARE).state) == ((), StageState.QUEUED)
+    back = replace(running, started_at=much_later, created_at=much_later, progressed_at=NOW)
+    again = plan_for(back, status=waiting.status, run=run, now=much_later)
+    assert (again.actions, record(again, PREPARE).state) == ((), StageState.RUNNING)
+    assert again.status.active_seconds == 40
