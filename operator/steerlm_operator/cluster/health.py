@@ -14,8 +14,8 @@ class Health:
 
     is_ready: Callable[[], bool]
     """True: the API server answers and the CRD is there."""
-    is_alive: Callable[[], bool]
-    """False: the queue or the relist stands still; the kubelet is to start us anew."""
+    what_stalls: Callable[[], str]
+    """Not empty: the queue or the relist stands still; the kubelet is to start us anew."""
     figures: Figures
 
 
@@ -23,10 +23,10 @@ async def serve_health(health: Health, host: str, port: int) -> web.AppRunner:
     """Start the server; `cleanup` of what is returned ends it."""
 
     async def livez(_request: web.Request) -> web.Response:
-        return _answer(is_good=health.is_alive())
+        return _answer(health.what_stalls())
 
     async def readyz(_request: web.Request) -> web.Response:
-        return _answer(is_good=health.is_ready())
+        return _answer("" if health.is_ready() else "not listed yet")
 
     async def metrics(_request: web.Request) -> web.Response:
         return web.Response(body=health.figures.text(), content_type="text/plain")
@@ -41,5 +41,5 @@ async def serve_health(health: Health, host: str, port: int) -> web.AppRunner:
     return runner
 
 
-def _answer(*, is_good: bool) -> web.Response:
-    return web.Response(text="ok\n" if is_good else "not ok\n", status=200 if is_good else 503)
+def _answer(problem: str) -> web.Response:
+    return web.Response(text=f"{problem or 'ok'}\n", status=503 if problem else 200)

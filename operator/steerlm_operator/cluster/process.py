@@ -17,6 +17,7 @@ from steerlm_operator.cluster.clock import utc_now
 from steerlm_operator.cluster.explain import explain_for_ever
 from steerlm_operator.cluster.figures import Figures
 from steerlm_operator.cluster.health import Health, serve_health
+from steerlm_operator.cluster.liveness import what_stalls
 from steerlm_operator.cluster.progress import poll_for_ever
 from steerlm_operator.cluster.shell import Shell, relist_for_ever
 from steerlm_operator.settings import InvalidSettingsError, Settings
@@ -49,7 +50,13 @@ async def operate(watch: Watch) -> int:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(client)
         shell = Shell(client, settings.stage_pods, utc_now, figures)
-        health = Health(lambda: shell.is_listed, lambda: True, figures)
+        clock = asyncio.get_running_loop().time
+        shell.relisted_at = clock()  # the first one may hang, too
+        health = Health(
+            lambda: shell.is_listed,
+            lambda: what_stalls(shell.signs_of_life(), settings.relist_seconds, clock()),
+            figures,
+        )
         server = await serve_health(health, settings.host, settings.health_port)
         stack.push_async_callback(server.cleanup)
         try:

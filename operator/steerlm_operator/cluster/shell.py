@@ -11,6 +11,7 @@ from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Object, Resou
 from steerlm_operator.cluster.cache import Cache, RunKey
 from steerlm_operator.cluster.events import tell
 from steerlm_operator.cluster.figures import Figures
+from steerlm_operator.cluster.liveness import SignsOfLife
 from steerlm_operator.cluster.queue import WorkQueue
 from steerlm_operator.cluster.reconciler import Surroundings, reconcile
 from steerlm_operator.core.observed import Wait
@@ -48,6 +49,10 @@ class Shell:
         self._failures: dict[RunKey, int] = {}
         self.is_listed = False
         """True once the cache holds all there is: no worker acts before."""
+        self.relisted_at = 0.0
+        """When that was last made sure, by the event loop's clock."""
+        self._under_way: dict[RunKey, float] = {}
+        """Since when a worker has looked at a run, by the same clock."""
 
         figures.watch(
             "steerlm_queue_depth", "Runs that wait for a worker.", lambda: len(self.queue)
@@ -69,7 +74,7 @@ class Shell:
         for resource, selector in WATCHED.items():
             listed = await self._api.list_all(resource, selector)
             self.cache.replace_all(resource, listed)
-        self.is_listed = True
+        self.is_listed, self.relisted_at = True, asyncio.get_running_loop().time()
         for key in self.cache.keys():  # noqa: SIM118  # no dict
             self.queue.add(key)
 
@@ -85,6 +90,18 @@ class Shell:
     async def look_at(self, key: RunKey) -> None:
         """Reconcile a run; whatever goes wrong with it touches no other run."""
         self.queue.forget(key)
+        self._under_way[key] = asyncio.get_running_loop().time()
+        try:
+            await self._look_at(key)
+        finally:
+            del self._under_way[key]
+
+    def signs_of_life(self) -> SignsOfLife:
+        """Return what `what_stalls` judges this shell by."""
+        passes = ((f"{key.namespace}/{key.name}", at) for key, at in self._under_way.items())
+        return SignsOfLife(self.relisted_at, tuple(passes))
+
+    async def _look_at(self, key: RunKey) -> None:
         try:
             again_in = await self._passes(key)
         except ApiRefusedError as error:
