@@ -15,6 +15,8 @@ from steerlm_operator.render.settings import StagePodSettings
 from tests.quickstart import STAGES, quickstart
 from tests.scenario.memory_cluster import Killed, MemoryCluster, succeed
 
+_SITE = StagePodSettings()
+
 
 def a_run(**spec: Any) -> dict[str, Any]:
     """Return the quickstart with fields of its spec changed."""
@@ -23,9 +25,9 @@ def a_run(**spec: Any) -> dict[str, Any]:
     return run
 
 
-async def _settled(cluster: MemoryCluster) -> None:
+async def _settled(cluster: MemoryCluster, site: StagePodSettings) -> None:
     """Run a fresh operator until nothing is left to do now; it may be killed on the way."""
-    shell = Shell(cluster, StagePodSettings(), cluster.clock, Figures())
+    shell = Shell(cluster, site, cluster.clock, Figures())
 
     def watch(resource: Resource, found: dict[str, Any], is_gone: bool) -> None:  # noqa: FBT001  # as the Protocol has it
         shell.saw(resource, found, is_gone=is_gone)
@@ -44,10 +46,10 @@ async def _settled(cluster: MemoryCluster) -> None:
             await asyncio.sleep(0)
 
 
-def settle(cluster: MemoryCluster) -> bool:
+def settle(cluster: MemoryCluster, site: StagePodSettings = _SITE) -> bool:
     """Let an operator work until nothing is left to do now; return False if it was killed."""
     try:
-        asyncio.run(_settled(cluster))
+        asyncio.run(_settled(cluster, site))
     except Killed:
         cluster.watchers = []
         return False
@@ -58,9 +60,11 @@ def status_of(cluster: MemoryCluster) -> dict[str, Any]:
     return dict(cluster.object(Resource.RUNS, "quickstart")["status"])
 
 
-def run_to_end(cluster: MemoryCluster, rounds: int = 60) -> dict[str, Any]:
+def run_to_end(
+    cluster: MemoryCluster, rounds: int = 60, site: StagePodSettings = _SITE
+) -> dict[str, Any]:
     for _ in range(rounds):
-        settle(cluster)
+        settle(cluster, site)
         status = status_of(cluster)
         if status.get("phase") in {"Succeeded", "Failed", "Stopped"}:
             return status

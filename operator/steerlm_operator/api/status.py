@@ -8,6 +8,7 @@ from pydantic import Field
 from steerlm_jobs.contract.report import Progress
 from steerlm_jobs.contract.values import Value
 from steerlm_operator.api.conditions import Condition
+from steerlm_operator.api.placement import Placement
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.serving import ServingStatus
 
@@ -117,6 +118,20 @@ class StageStatus(Value):
     """The last three."""
 
 
+class ResolvedSettings(Value):
+    """What the installation gave to a run when it was accepted: later values do not touch it.
+
+    The spec goes before it, also where a later change of the spec begins to say something.
+    """
+
+    image: str = Field(default="", max_length=512)
+    """Image of the stages that name none."""
+    gpu_placement: Placement = Placement()
+    """Nodes for stages with GPUs that name none."""
+    contract_version: int = 0
+    """Version of the stage config that its stages are told in."""
+
+
 class RunStatus(Value):
     """What is recorded about a run."""
 
@@ -144,6 +159,8 @@ class RunStatus(Value):
     """Of the final evaluation, as far as its report holds them."""
     iterations_completed: int = 0
     """Bootstrap iterations with a model."""
+    resolved: ResolvedSettings | None = None
+    """What the installation gave; taken anew when a failed run is retried. Cluster only."""
     serving: ServingStatus | None = None
     """The model server, where there is one."""
     conditions: tuple[Condition, ...] = ()

@@ -3,7 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -20,6 +20,7 @@ from steerlm_operator.core.expiry import expiry
 from steerlm_operator.core.graph import StageId
 from steerlm_operator.core.happenings import Happening, happenings
 from steerlm_operator.core.observed import Launch, Observed, Plan, Stop, Wait
+from steerlm_operator.core.pinning import with_resolved
 from steerlm_operator.core.plan import plan
 from steerlm_operator.core.refusal import with_name_conflict, with_refused_launch
 from steerlm_operator.core.writing import is_progress_alone, write_at
@@ -97,7 +98,7 @@ async def reconcile(key: RunKey, around: Surroundings) -> float | None:
     rest = around.at_rest.get(key)
     if rest is not None and rest.holds(observed, server, now):
         return _seconds_until(rest.until, around)
-    planned = plan(observed, now)
+    planned = _pinned(plan(observed, now), seen, around)
     status, refusal = await _carried_out(seen, planned, around)
     served = await tend(
         around.api, around.cache, around.site, seen.identity, seen.run.spec, status, now
@@ -130,6 +131,11 @@ def _observed(key: RunKey, seen: SeenRun, run: SteerLMRun, around: Surroundings)
     attempts = around.reader.attempts(key, jobs, pods, around.progress, around.waits)
     prefix = run.spec.storage.prefix.rstrip("/")
     return Observed(run, uid, prefix, seen.status, attempts, seen.generation)
+
+
+def _pinned(planned: Plan, seen: SeenRun, around: Surroundings) -> Plan:
+    status = with_resolved(seen.status, planned.status, around.site.offered())
+    return replace(planned, status=status)
 
 
 async def _carried_out(
@@ -187,17 +193,17 @@ async def _act(seen: SeenRun, planned: Plan, around: Surroundings) -> None:
     for action in planned.actions:
         match action:
             case Launch():
-                await _launch(seen, action, around)
+                await _launch(seen, action, planned.status, around)
             case Stop():
                 await _stop(seen.identity, action, around)
             case _:
                 assert_never(action)
 
 
-async def _launch(seen: SeenRun, action: Launch, around: Surroundings) -> None:
+async def _launch(seen: SeenRun, action: Launch, status: RunStatus, around: Surroundings) -> None:
     if seen.run is None:  # reconcile plans for valid runs only
         return
-    run, site = seen.identity, around.site
+    run, site = seen.identity, around.site.pinned(status.resolved)
     if not around.cache.owned(Resource.JOBS, run.uid):
         await create_or_adopt(around.api, run, Resource.SERVICES, service_json(run))
         policy = network_policy_json(run, site)

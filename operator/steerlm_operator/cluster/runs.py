@@ -109,6 +109,10 @@ def _as_json(status: RunStatus) -> Object:
     `kubectl describe`.
     """
     shown = status.model_dump(by_alias=True, mode="json", exclude_none=True)
+    if status.resolved is not None:
+        shown["resolved"] = status.resolved.model_dump(
+            by_alias=True, mode="json", exclude_defaults=True
+        )
     shown["stages"] = [
         {"name": stage.name, "state": stage.state.value}
         if stage == StageStatus(name=stage.name, state=stage.state)

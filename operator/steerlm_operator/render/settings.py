@@ -1,11 +1,13 @@
 """What the installation decides, as far as objects are made from it."""
 
-from typing import Final
+from typing import Final, Self
 
 from pydantic import Field
 
+from steerlm_jobs.contract.config import CONTRACT_VERSION
 from steerlm_jobs.contract.values import Value
 from steerlm_operator.api.placement import Placement, S3Spec, Toleration
+from steerlm_operator.api.status import ResolvedSettings
 
 A100: Final = {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB"}
 GPU_TAINT: Final = Toleration(key="nvidia.com/gpu", operator="Exists", effect="NoSchedule")
@@ -31,3 +33,18 @@ class StagePodSettings(Value):
     """S3 server and region where a run names none."""
     operator_namespace: str = ""
     """Where the operator's pods are; they read the progress of stage pods."""
+
+    def offered(self) -> ResolvedSettings:
+        """Return what a run that is accepted now is to use to its end."""
+        return ResolvedSettings(
+            image=self.image,
+            gpu_placement=self.gpu_placement,
+            contract_version=CONTRACT_VERSION,
+        )
+
+    def pinned(self, resolved: ResolvedSettings | None) -> Self:
+        """Return the settings for a run: what was pinned when it was accepted, else today's."""
+        if resolved is None:
+            return self
+        pins = {"image": resolved.image, "gpu_placement": resolved.gpu_placement}
+        return self.model_copy(update=pins)
