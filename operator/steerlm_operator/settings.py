@@ -8,9 +8,11 @@ from typing import Self
 from pydantic import Field, ValidationError
 
 from steerlm_jobs.contract.values import Value
+from steerlm_operator.core.admission import Policy
 from steerlm_operator.render.settings import StagePodSettings
 
 _PREFIX = "STEERLM_OPERATOR_"
+_AS_JSON = frozenset({"stage_pods", "policy"})
 
 
 class InvalidSettingsError(Exception):
@@ -34,6 +36,8 @@ class Settings(Value):
     """Address that the health server listens on."""
     stage_pods: StagePodSettings = StagePodSettings()
     """JSON: how stage pods look in this cluster."""
+    policy: Policy = Policy()
+    """JSON: what a run may ask for."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -46,7 +50,7 @@ class Settings(Value):
         for name, value in environment.items():
             if name.startswith(_PREFIX):
                 field = name.removeprefix(_PREFIX).lower()
-                given[field] = json.loads(value) if field == "stage_pods" else value
+                given[field] = json.loads(value) if field in _AS_JSON else value
         try:
             return cls.model_validate(given)
         except ValidationError as error:

@@ -11,11 +11,13 @@ from steerlm_jobs.contract.report import Report
 from steerlm_operator.cluster.api import Resource
 from steerlm_operator.cluster.figures import Figures
 from steerlm_operator.cluster.shell import Shell
+from steerlm_operator.core.admission import Policy
 from steerlm_operator.render.settings import StagePodSettings
 from tests.quickstart import STAGES, quickstart
 from tests.scenario.memory_cluster import Killed, MemoryCluster, succeed
 
 _SITE = StagePodSettings()
+_ANYTHING = Policy()
 
 
 def a_run(**spec: Any) -> dict[str, Any]:
@@ -25,9 +27,9 @@ def a_run(**spec: Any) -> dict[str, Any]:
     return run
 
 
-async def _settled(cluster: MemoryCluster, site: StagePodSettings) -> None:
+async def _settled(cluster: MemoryCluster, site: StagePodSettings, policy: Policy) -> None:
     """Run a fresh operator until nothing is left to do now; it may be killed on the way."""
-    shell = Shell(cluster, site, cluster.clock, Figures())
+    shell = Shell(cluster, site, cluster.clock, Figures(), policy)
 
     def watch(resource: Resource, found: dict[str, Any], is_gone: bool) -> None:  # noqa: FBT001  # as the Protocol has it
         shell.saw(resource, found, is_gone=is_gone)
@@ -46,10 +48,12 @@ async def _settled(cluster: MemoryCluster, site: StagePodSettings) -> None:
             await asyncio.sleep(0)
 
 
-def settle(cluster: MemoryCluster, site: StagePodSettings = _SITE) -> bool:
+def settle(
+    cluster: MemoryCluster, site: StagePodSettings = _SITE, policy: Policy = _ANYTHING
+) -> bool:
     """Let an operator work until nothing is left to do now; return False if it was killed."""
     try:
-        asyncio.run(_settled(cluster, site))
+        asyncio.run(_settled(cluster, site, policy))
     except Killed:
         cluster.watchers = []
         return False

@@ -10,6 +10,8 @@ class Reason(StrEnum):
     """The spec is valid."""
     INVALID_SPEC = "InvalidSpec"
     """The spec breaks a rule that the API server does not check."""
+    POLICY_DENIED = "PolicyDenied"
+    """The policy of this installation is against it: an image, a priority, a size, a number."""
     STAGES_REMAIN = "StagesRemain"
     """Not all stages have ended."""
     RETRYING = "Retrying"

@@ -49,7 +49,7 @@ async def operate(watch: Watch) -> int:
     figures = Figures()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(client)
-        shell = Shell(client, settings.stage_pods, utc_now, figures)
+        shell = Shell(client, settings.stage_pods, utc_now, figures, settings.policy)
         clock = asyncio.get_running_loop().time
         shell.relisted_at = clock()  # the first one may hang, too
         health = Health(

@@ -4,18 +4,20 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import assert_never
+from datetime import datetime, timedelta
+from typing import Final, assert_never
 
 from steerlm_jobs.contract.report import Progress
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.status import RunStatus
+from steerlm_operator.cluster.admission import denied
 from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Resource
 from steerlm_operator.cluster.cache import Cache, RunKey
 from steerlm_operator.cluster.ownership import NameTakenError, create_or_adopt
 from steerlm_operator.cluster.reading import Reader
 from steerlm_operator.cluster.runs import SeenRun, refused_status, status_body
 from steerlm_operator.cluster.serving import server_versions, tend
+from steerlm_operator.core.admission import Policy
 from steerlm_operator.core.expiry import expiry
 from steerlm_operator.core.graph import StageId
 from steerlm_operator.core.happenings import Happening, happenings
@@ -30,6 +32,9 @@ from steerlm_operator.render.network import network_policy_json, service_json
 from steerlm_operator.render.settings import StagePodSettings
 
 log = logging.getLogger(__name__)
+
+_DENIED_PAUSE: Final = timedelta(seconds=30)
+"""No event tells a run that another one has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,9 @@ class Surroundings:
     reader: Reader = field(default_factory=Reader)
     at_rest: dict[RunKey, "Rest"] = field(default_factory=dict)
     """Runs for which the last pass found nothing to do."""
+    policy: Policy = field(default_factory=Policy)
+    admitted: set[RunKey] = field(default_factory=set)
+    """Runs that are accepted in a pass and not recorded as that yet."""
     progress_written: dict[RunKey, datetime] = field(default_factory=dict)
     """When a status was last written for nothing but progress."""
     untold: deque[tuple[RunIdentity, tuple[Happening, ...], datetime]] = field(
@@ -58,6 +66,7 @@ class Surroundings:
         """Keep nothing of a run that is gone."""
         self.reader.forget(key)
         self.at_rest.pop(key, None)
+        self.admitted.discard(key)
         self.progress_written.pop(key, None)
 
 
@@ -94,11 +103,12 @@ async def reconcile(key: RunKey, around: Surroundings) -> float | None:
         return None
     now = around.now()
     observed = _observed(key, seen, seen.run, around)
+    denied_until = now + _DENIED_PAUSE if observed.denial else None
     server = server_versions(around.cache, seen.identity)
     rest = around.at_rest.get(key)
     if rest is not None and rest.holds(observed, server, now):
         return _seconds_until(rest.until, around)
-    planned = _pinned(plan(observed, now), seen, around)
+    planned = _pinned(plan(observed, now), observed, around)
     status, refusal = await _carried_out(seen, planned, around)
     served = await tend(
         around.api, around.cache, around.site, seen.identity, seen.run.spec, status, now
@@ -116,7 +126,7 @@ async def reconcile(key: RunKey, around: Surroundings) -> float | None:
     later = None if written_at is None or written_at <= now else written_at
     times = (
         at
-        for at in (planned.look_again_at, served.look_again_at, expires_at, later)
+        for at in (planned.look_again_at, served.look_again_at, expires_at, later, denied_until)
         if at is not None
     )
     until = min(times, default=None)
@@ -130,11 +140,13 @@ def _observed(key: RunKey, seen: SeenRun, run: SteerLMRun, around: Surroundings)
     jobs, pods = (around.cache.owned(kind, uid) for kind in (Resource.JOBS, Resource.PODS))
     attempts = around.reader.attempts(key, jobs, pods, around.progress, around.waits)
     prefix = run.spec.storage.prefix.rstrip("/")
-    return Observed(run, uid, prefix, seen.status, attempts, seen.generation)
+    denial = denied(key, run.spec, seen.status, around.cache, around.policy, around.admitted)
+    return Observed(run, uid, prefix, seen.status, attempts, seen.generation, denial)
 
 
-def _pinned(planned: Plan, seen: SeenRun, around: Surroundings) -> Plan:
-    status = with_resolved(seen.status, planned.status, around.site.offered())
+def _pinned(planned: Plan, observed: Observed, around: Surroundings) -> Plan:
+    offered = None if observed.denial else around.site.offered()
+    status = with_resolved(observed.status, planned.status, offered)
     return replace(planned, status=status)
 
 

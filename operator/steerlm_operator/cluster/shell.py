@@ -14,6 +14,7 @@ from steerlm_operator.cluster.figures import Figures
 from steerlm_operator.cluster.liveness import SignsOfLife
 from steerlm_operator.cluster.queue import WorkQueue
 from steerlm_operator.cluster.reconciler import Surroundings, reconcile
+from steerlm_operator.core.admission import Policy
 from steerlm_operator.core.observed import Wait
 from steerlm_operator.render.names import SELECTOR
 from steerlm_operator.render.settings import StagePodSettings
@@ -25,6 +26,7 @@ _CONFLICT_SECONDS: Final = 0.05
 _MAX_BACKOFF_SECONDS: Final = 60.0
 _PASSES_AT_ONCE: Final = 4
 """A pass that records an attempt is followed at once by the one that creates its Job."""
+_ANYTHING: Final = Policy()
 WATCHED: Final = {
     Resource.RUNS: "",
     Resource.JOBS: SELECTOR,
@@ -37,7 +39,12 @@ class Shell:
     """Cache, queue and workers of one operator process."""
 
     def __init__(
-        self, api: KubeApi, site: StagePodSettings, now: Callable[[], datetime], figures: Figures
+        self,
+        api: KubeApi,
+        site: StagePodSettings,
+        now: Callable[[], datetime],
+        figures: Figures,
+        policy: Policy = _ANYTHING,
     ) -> None:
         self.cache = Cache()
         self.queue: WorkQueue[RunKey] = WorkQueue()
@@ -45,7 +52,9 @@ class Shell:
         self.waits: dict[str, Wait] = {}
         """What Events say pods wait for, by Job uid."""
         self._api, self._figures = api, figures
-        self._around = Surroundings(api, self.cache, site, now, self.progress, self.waits)
+        self._around = Surroundings(
+            api, self.cache, site, now, self.progress, self.waits, policy=policy
+        )
         self._failures: dict[RunKey, int] = {}
         self.is_listed = False
         """True once the cache holds all there is: no worker acts before."""

@@ -4,22 +4,23 @@ from steerlm_operator.api.conditions import Condition, ConditionStatus, Conditio
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.api.status import StageState, StageStatus
-from steerlm_operator.core.records import DONE, has_ended
+from steerlm_operator.core.records import DONE, IN_FLIGHT, has_ended
 
 
 def conditions(
-    spec: RunSpec, stages: tuple[StageStatus, ...], generation: int
+    spec: RunSpec, stages: tuple[StageStatus, ...], generation: int, denial: str = ""
 ) -> tuple[Condition, ...]:
-    """Return all conditions of a run but Serving, each with a reason."""
+    """Return all conditions of a run but Serving, each with a reason.
+
+    Args:
+        spec: What is asked for.
+        stages: What is recorded of the stages.
+        generation: Of the run object.
+        denial: Why the installation lets no attempt start; empty: it lets.
+    """
     return (
-        _condition(
-            ConditionType.ACCEPTED,
-            ConditionStatus.TRUE,
-            Reason.ACCEPTED,
-            "the spec is valid",
-            generation,
-        ),
-        _progressing(spec, stages, generation),
+        _accepted(denial, generation),
+        _progressing(spec, stages, generation, denial),
         _suspended(spec, stages, generation),
         _degraded(stages, generation),
         _succeeded(stages, generation),
@@ -50,7 +51,22 @@ def ending(stages: tuple[StageStatus, ...]) -> tuple[Reason, str] | None:
     return Reason.RUN_SUCCEEDED, f"all {len(stages)} stages have a result{before}"
 
 
-def _progressing(spec: RunSpec, stages: tuple[StageStatus, ...], generation: int) -> Condition:
+def _accepted(denial: str, generation: int) -> Condition:
+    if denial:
+        status, reason = ConditionStatus.FALSE, Reason.POLICY_DENIED
+        return _condition(ConditionType.ACCEPTED, status, reason, denial, generation)
+    return _condition(
+        ConditionType.ACCEPTED,
+        ConditionStatus.TRUE,
+        Reason.ACCEPTED,
+        "the spec is valid",
+        generation,
+    )
+
+
+def _progressing(
+    spec: RunSpec, stages: tuple[StageStatus, ...], generation: int, denial: str
+) -> Condition:
     ended = ending(stages)
     if ended is not None:
         return _condition(
@@ -61,6 +77,14 @@ def _progressing(spec: RunSpec, stages: tuple[StageStatus, ...], generation: int
             ConditionType.PROGRESSING, ConditionStatus.FALSE, Reason.SUSPENDED, "", generation
         )
     current = next((record for record in stages if record.state not in DONE), None)
+    if denial and (current is None or current.state not in IN_FLIGHT):
+        return _condition(
+            ConditionType.PROGRESSING,
+            ConditionStatus.FALSE,
+            Reason.POLICY_DENIED,
+            denial,
+            generation,
+        )
     reason, message = (Reason.STAGES_REMAIN, "") if current is None else _now(current)
     return _condition(ConditionType.PROGRESSING, ConditionStatus.TRUE, reason, message, generation)
 

@@ -32,7 +32,7 @@ def derived_status(
     stages = _with_skipped([records[stage.id] for stage in graph])
     current = next((record for record in stages if record.state not in DONE), None)
     shown = before.conditions
-    for condition in conditions(observed.run.spec, stages, observed.generation):
+    for condition in conditions(observed.run.spec, stages, observed.generation, observed.denial):
         shown = with_condition(shown, condition, now)
     if all(condition.type is not ConditionType.SERVING for condition in shown):
         shown = with_condition(shown, not_serving(observed.generation), now)
@@ -42,7 +42,7 @@ def derived_status(
             "phase": _phase(observed.run.spec, stages),
             "current_stage": "" if current is None else current.name,
             "progress": f"{sum(record.state in DONE for record in stages)}/{len(stages)}",
-            "start_time": before.start_time or now,
+            "start_time": before.start_time or (None if observed.denial else now),
             "completion_time": (before.completion_time or now) if has_ended(stages) else None,
             "active_seconds": active_seconds,
             "observed_retry_count": observed.run.spec.retry.count,

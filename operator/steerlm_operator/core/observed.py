@@ -76,6 +76,8 @@ class Observed:
     """In any order."""
     generation: int = 0
     """Of the run object; 0 where there is no cluster."""
+    denial: str = ""
+    """Why the installation lets no attempt start, in one line; empty: it lets."""
 
     def attempt(self, stage: StageId, number: int) -> Attempt | None:
         """Return one attempt of a stage; None if it was never launched."""

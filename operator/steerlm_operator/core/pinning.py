@@ -8,14 +8,14 @@ from steerlm_operator.api.status import ResolvedSettings, RunStatus
 
 
 def with_resolved(
-    before: RunStatus | None, status: RunStatus, offered: ResolvedSettings
+    before: RunStatus | None, status: RunStatus, offered: ResolvedSettings | None
 ) -> RunStatus:
     """Return the status with what the run is to use.
 
     Args:
         before: As it is recorded; None before the first pass.
         status: As it is to be recorded.
-        offered: What the installation gives now.
+        offered: What the installation gives now; None: it does not accept the run.
     """
     if before is None or before.resolved is None or _begins_anew(before, status):
         return status.model_copy(update={"resolved": offered})

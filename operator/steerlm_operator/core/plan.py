@@ -66,7 +66,7 @@ def _step(
         return _Step(records)
     record = records[stage.id]
     spec = observed.run.spec
-    control = _control(spec, active)
+    control = _control(observed, active)
     match record.state:
         case StageState.RUNNING:
             step = _while_running(observed, stage, records, control, now)
@@ -82,8 +82,9 @@ def _step(
             return _Step(records)  # failed or cancelled: the run has ended
 
 
-def _control(spec: RunSpec, active: timedelta) -> Reason | None:
+def _control(observed: Observed, active: timedelta) -> Reason | None:
     """Return why nothing may run, or nothing new; None if all may."""
+    spec = observed.run.spec
     if spec.shutdown is Shutdown.TERMINATE:
         return Reason.TERMINATED
     deadline = spec.active_deadline_seconds
@@ -91,7 +92,9 @@ def _control(spec: RunSpec, active: timedelta) -> Reason | None:
         return Reason.DEADLINE_EXCEEDED
     if spec.suspend:
         return Reason.SUSPENDED
-    return Reason.STOPPED if spec.shutdown is Shutdown.STOP else None
+    if spec.shutdown is Shutdown.STOP:
+        return Reason.STOPPED
+    return Reason.POLICY_DENIED if observed.denial else None
 
 
 def _while_running(
@@ -122,7 +125,7 @@ def _stop_reason(
         return record.reason
     if control is Reason.SUSPENDED:
         return control
-    return overdue  # Stop lets the stage finish
+    return overdue  # Stop, and a denial, let the stage finish
 
 
 def _while_waiting(
@@ -134,7 +137,7 @@ def _while_waiting(
     now: datetime,
 ) -> _Step:
     record = records[stage.id]
-    if control is Reason.SUSPENDED:
+    if control in {Reason.SUSPENDED, Reason.POLICY_DENIED}:
         return _Step(records)
     if control is not None:
         is_overdue = control is Reason.DEADLINE_EXCEEDED
