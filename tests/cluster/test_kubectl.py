@@ -88,13 +88,16 @@ def _table(text: str) -> str:
 def _described(text: str) -> str:
     """Return what is said of the run beside its spec; events sorted, for they share seconds.
 
-    Neither progress nor columns are kept: they depend on what was polled when.
+    Neither progress, what follows from it, nor columns are kept: they depend on what was polled
+    when.
     """
     above, _, events = text.partition("Events:\n")
     name, _, below = above.partition("Metadata:\n")
     status = below[below.index("Status:\n") :]
     status = re.sub(r"^    Progress:\n(?:      .*\n)*", "", status, flags=re.MULTILINE)
+    status = re.sub(r"^    (Eta|Resumed From):.*\n", "", status, flags=re.MULTILINE)
     status = re.sub(r"(?<=:) +(?=\S)", " ", status)
+    status = re.sub(r"(?<=^    Node: ).*$", "<node>", status, flags=re.MULTILINE)
     rows = [re.split(r"\s{2,}", line.strip()) for line in events.rstrip().splitlines()]
     for row in rows[2:]:
         row[2] = "<age>"

@@ -96,6 +96,10 @@ class StageStatus(Value):
     """Name of the attempt's Job."""
     job_uid: str = ""
     """Identity of the attempt's Job or process."""
+    node: str = ""
+    """Node of the latest attempt's first pod."""
+    log_uri: str = ""
+    """Folder of the latest attempt's logs; empty until the operator has them stored."""
     fingerprint: str = ""
     """Name of the result."""
     artifact: ArtifactRef | None = None
@@ -114,6 +118,10 @@ class StageStatus(Value):
     """Of the latest attempt."""
     progress: Progress | None = None
     """Of the latest attempt."""
+    resumed_from: int | None = None
+    """Its `progress.done` at its start, as far as the attempt before it had said."""
+    eta: datetime | None = None
+    """When it ends if it goes on as it has since its start; absent until that can be said."""
     last_failures: tuple[FailureRecord, ...] = ()
     """The last three."""
 

@@ -85,6 +85,8 @@ def _attempt(
         number,
         AttemptState.ACTIVE,
         uid=uid,
+        job_name=job["metadata"]["name"],
+        node=_node(pods),
         created_at=_time(
             job.get("status", {}).get("startTime") or job["metadata"].get("creationTimestamp")
         ),
@@ -117,6 +119,8 @@ def _ended(active: Attempt, code: int | None, report: Report | None, end: PodEnd
         active.number,
         state,
         uid=active.uid,
+        job_name=active.job_name,
+        node=active.node,
         exit_code=code,
         report=report,
         progress=active.progress,
@@ -250,6 +254,12 @@ def _index(pod: Object) -> int:
         _INDEX_LABEL, "0"
     )
     return int(text)
+
+
+def _node(pods: Sequence[Object]) -> str:
+    """Return where the pod of the lowest index is: the one whose report and progress count."""
+    placed = [pod for pod in pods if pod.get("spec", {}).get("nodeName")]
+    return str(min(placed, key=_index)["spec"]["nodeName"]) if placed else ""
 
 
 def _owner_uid(pod: Object) -> str:

@@ -38,6 +38,10 @@ class Attempt:
     state: AttemptState
     uid: str = ""
     """Identity of the Job or process; never the same for two attempts."""
+    job_name: str = ""
+    """Empty for a process."""
+    node: str = ""
+    """Where its first pod is; empty until that is known, and for a process."""
     exit_code: int | None = None
     """Set if and only if it has ended."""
     report: Report | None = None

@@ -166,6 +166,10 @@ def _next_attempt(record: StageStatus, number: int, fingerprint: str) -> StageSt
             "start_time": None,
             "completion_time": None,
             "progress": None,
+            "resumed_from": None if record.progress is None else record.progress.checkpoint_step,
+            "eta": None,
+            "job_name": "",
+            "node": "",
         }
     )
 

@@ -11,6 +11,7 @@ from steerlm_jobs.contract.report import Progress
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.status import ArtifactRef, FailureRecord, StageState, StageStatus
 from steerlm_operator.core.budget import Budget, RetryPolicy
+from steerlm_operator.core.eta import eta
 from steerlm_operator.core.graph import Stage
 from steerlm_operator.core.observed import Attempt, AttemptState, Observed
 from steerlm_operator.core.outcome import STOP_REASONS, Outcome, OutcomeKind, outcome
@@ -96,6 +97,7 @@ def _preempted(record: StageStatus, terms: _Terms) -> StageStatus:
         update={
             "state": StageState.QUEUED,
             "completion_time": terms.now,
+            "eta": None,
             "gpu_seconds": record.gpu_seconds + terms.num_gpus * seconds,
         }
     )
@@ -111,8 +113,20 @@ def _running(record: StageStatus, attempt: Attempt) -> StageStatus:
             "start_time": attempt.started_at,
             "completion_time": None,
             "progress": attempt.progress or record.progress,
+            "eta": eta(attempt, record.resumed_from or 0),
+            **_place(record, attempt),
         }
     )
+
+
+def _place(record: StageStatus, attempt: Attempt | None) -> dict[str, str]:
+    """Return where to look for an attempt; what is known already stays when its pods are gone."""
+    if attempt is None:
+        return {}
+    return {
+        "job_name": attempt.job_name or record.job_name,
+        "node": attempt.node or record.node,
+    }
 
 
 def _named_as_told(record: StageStatus, attempt: Attempt, ended: Outcome) -> Outcome:
@@ -139,10 +153,12 @@ def _after(
     ended_at = (attempt.ended_at if attempt is not None else None) or terms.now
     record = record.model_copy(
         update={
+            **_place(record, attempt),
             "job_uid": "",
             "start_time": (attempt.started_at if attempt is not None else None)
             or record.start_time,
             "completion_time": ended_at,
+            "eta": None,
             "gpu_seconds": record.gpu_seconds + _gpu_seconds(attempt, ended_at, terms.num_gpus),
             "exit_code": int(ended.exit_code),
             "reason": ended.reason,

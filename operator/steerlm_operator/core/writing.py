@@ -32,7 +32,7 @@ def is_progress_alone(before: RunStatus, after: RunStatus) -> bool:
     return len(before.stages) == len(after.stages) and before == after.model_copy(
         update={
             "stages": tuple(
-                new.model_copy(update={"progress": old.progress})
+                new.model_copy(update={"progress": old.progress, "eta": old.eta})
                 for old, new in zip(before.stages, after.stages, strict=True)
             )
         }

@@ -24,7 +24,7 @@ def text(report: Report) -> str:
 
 def test_a_job_without_pods_is_active_and_has_not_started():
     assert attempt_of(a_job()) == Attempt(
-        StageId("prepare"), 1, AttemptState.ACTIVE, uid="job-prepare-1"
+        StageId("prepare"), 1, AttemptState.ACTIVE, uid="job-prepare-1", job_name="r-prepare-1"
     )
 
 
@@ -35,6 +35,8 @@ def test_a_job_has_succeeded_when_its_pod_has_and_not_when_its_controller_says_s
         1,
         AttemptState.ENDED,
         uid="job-prepare-1",
+        job_name="r-prepare-1",
+        node="gpu-0",
         exit_code=0,
         report=SEALED,
         started_at=START,
@@ -91,3 +93,12 @@ def test_an_attempt_is_as_old_as_the_time_when_its_queue_let_it_go():
     job["metadata"]["creationTimestamp"] = "2025-12-24T00:00:00Z"
     job["status"]["startTime"] = "2026-01-01T00:00:00Z"
     assert attempt_of(job).created_at == START
+
+
+def test_an_attempt_has_its_jobs_name_and_the_node_of_its_first_pod():
+    job = a_job(completions=2)
+    pods = [a_pod(job, 1), a_pod(job, 0)]
+    pods[0]["spec"]["nodeName"] = "gpu-1"
+    attempt = attempt_of(job, *pods)
+    assert (attempt.job_name, attempt.node) == ("r-prepare-1", "gpu-0")
+    assert attempt_of(a_job()).node == ""
