@@ -1,7 +1,7 @@
 """`steerlm render`: what the operator would create for a run, without a cluster."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 import yaml
@@ -17,7 +17,7 @@ from steerlm_operator.core.observed import Launch
 from steerlm_operator.core.policies import environment
 from steerlm_operator.core.serving import ServedModel
 from steerlm_operator.render.job import as_json, stage_job
-from steerlm_operator.render.names import RunIdentity
+from steerlm_operator.render.names import QUEUE_LABEL, STAGE_LABEL, RunIdentity
 from steerlm_operator.render.network import network_policy_json, service_json
 from steerlm_operator.render.server import server_deployment, server_policy, server_service
 from steerlm_operator.render.settings import StagePodSettings
@@ -47,12 +47,13 @@ def render(
     steerlm render my.yaml --set spec.stages.trainAcsft.nodes=4
     """
     run = load_run(read_text(file), file_name=str(file), overrides=overrides_of(changes))
+    print(f"# {run.metadata.name}: what the operator would create, in this order")
     for body in rendered(run, StagePodSettings(image=image)):
-        print("---")
+        print(f"---\n# {_said_of(body)}")
         print(yaml.safe_dump(body, sort_keys=False, width=100), end="")
 
 
-def rendered(run: SteerLMRun, site: StagePodSettings) -> list[dict[str, object]]:
+def rendered(run: SteerLMRun, site: StagePodSettings) -> list[dict[str, Any]]:
     """Return the objects in the order in which they would be created."""
     identity = RunIdentity(run.metadata.namespace or "default", run.metadata.name, _UID)
     jobs = [as_json(stage_job(identity, run.spec, action, site)) for action in _launches(run)]
@@ -60,15 +61,30 @@ def rendered(run: SteerLMRun, site: StagePodSettings) -> list[dict[str, object]]
     return [*shared, *jobs, *_server(identity, run, site)]
 
 
-def _server(
-    identity: RunIdentity, run: SteerLMRun, site: StagePodSettings
-) -> list[dict[str, object]]:
+def _server(identity: RunIdentity, run: SteerLMRun, site: StagePodSettings) -> list[dict[str, Any]]:
     if not run.spec.serve.enabled:
         return []
     prefix = run.spec.storage.prefix.rstrip("/")
     uri = artifact_uri(prefix, StageKind.TRAIN_ACSFT, _LATER)
     deployment = server_deployment(identity, run.spec, ServedModel(uri, _LATER, _LATER), site)
     return [server_service(identity), server_policy(identity), deployment]
+
+
+def _said_of(body: dict[str, Any]) -> str:  # Any: JSON
+    """Return one line for people: which stage, and what it asks the cluster for."""
+    if body["kind"] != "Job":
+        return f"{body['kind']} of all pods of the run"
+    spec, labels = body["spec"], body["metadata"]["labels"]
+    (container,) = spec["template"]["spec"]["containers"]
+    gpus = container["resources"].get("limits", {}).get("nvidia.com/gpu", "0")
+    pods = spec["completions"]
+    queue = (
+        f", held until the queue {labels[QUEUE_LABEL]} lets it go" if spec.get("suspend") else ""
+    )
+    size = (
+        f"{pods} {'pod' if pods == 1 else 'pods'}, {gpus} {'GPU' if gpus == '1' else 'GPUs'} each"
+    )
+    return f"{labels[STAGE_LABEL]}: {size}{queue}"
 
 
 def _launches(run: SteerLMRun) -> list[Launch]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steerlm_operator.api.loading import load_run
-from steerlm_operator.cli.render import rendered
+from steerlm_operator.cli.render import render, rendered
 from steerlm_operator.render.names import RunIdentity
 from steerlm_operator.render.settings import StagePodSettings
 
@@ -31,6 +31,18 @@ def test_a_service_a_policy_and_a_job_a_stage():
 def test_a_server_that_is_asked_for_is_shown_last():
     kinds = [o["kind"] for o in objects(**{"spec.serve.enabled": True})]
     assert kinds[-3:] == ["Service", "NetworkPolicy", "Deployment"]
+
+
+def test_each_object_says_for_which_stage_it_is_and_what_it_asks_for(capsys):
+    render(ROOT / "crds/examples/a100-efa-kueue.yaml", [], "image:1")
+    said = re.findall(r"^# (.*)$", capsys.readouterr().out, re.M)
+    assert said[:5] == [
+        "llama-helpful: what the operator would create, in this order",
+        "Service of all pods of the run",
+        "NetworkPolicy of all pods of the run",
+        "prepare: 1 pod, 0 GPUs each",
+        "train-apm: 1 pod, 8 GPUs each, held until the queue a100 lets it go",
+    ]
 
 
 def test_only_pods_of_the_run_and_the_operator_may_connect():
