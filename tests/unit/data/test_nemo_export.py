@@ -47,6 +47,14 @@ def test_a_file_of_nemo_is_written_as_it_was_read(tmp_path, name, to):
     assert exported(golden, to, tmp_path)[0] == golden.read_bytes()
 
 
+def test_white_space_at_the_ends_of_a_text_is_all_that_is_lost(tmp_path):
+    golden = (GOLDEN / "sft.jsonl").read_text()
+    source = tmp_path / "in.jsonl"
+    source.write_text(golden.replace('"Why is the sky blue?"', '" Why is the sky blue?\\n"'))
+    assert source.read_text() != golden
+    assert exported(source, "NemoSft", tmp_path)[0] == golden.encode()
+
+
 def test_each_labelled_answer_of_an_sft_record_has_a_regression_record(tmp_path):
     data, line = exported(GOLDEN / "sft.jsonl", "NemoRegression", tmp_path)
     assert data == (GOLDEN / "regression.jsonl").read_bytes()
