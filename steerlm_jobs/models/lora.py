@@ -5,12 +5,13 @@ Merging happens in fp32 on weights read anew, and is cast once: the live model m
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import peft
 import torch
+from peft.tuners.trainable_tokens.layer import TrainableTokensLayer
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -49,6 +50,18 @@ def add_adapters(
 def trained_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     """Return what is trained, by name."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def borrowed_parameters(model: nn.Module) -> Iterator[tuple[nn.Module, nn.Parameter]]:
+    """Yield what a module reads without calling its owner, with that module: ZeRO 3 must be told.
+
+    The rows of the markers are put into the embedding's weight by their own layer.
+    """
+    for module in model.modules():
+        if isinstance(module, TrainableTokensLayer):
+            for name in module.active_adapters:
+                yield module, module.trainable_tokens_delta[name]
+            yield module, module.get_base_layer().weight  # type: ignore[misc]  # nn.Module to peft
 
 
 def merged(

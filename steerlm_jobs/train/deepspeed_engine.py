@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from steerlm_jobs.contract.recipes import Training
+from steerlm_jobs.models.lora import borrowed_parameters
 from steerlm_jobs.process.ranks import Ranks
 from steerlm_jobs.train.engine import ParameterGroup, adamw, named_parameters
 
@@ -51,6 +52,9 @@ class DeepSpeedEngine:
             config=_config(training, zero_stage, num_elements),
             dist_init_required=False,
         )[0]
+        if zero_stage == 3:
+            for reader, parameter in borrowed_parameters(module):
+                self._deepspeed.zero.register_external_parameter(reader, parameter)
         self._make_state()
 
     def precision(self) -> AbstractContextManager[object]:

@@ -1,4 +1,4 @@
-"""What is exported is what was trained: {tied, untied} x {full, LoRA}, for both kinds of model."""
+"""What is exported is what was trained: {tied, untied} x {full, LoRA} x {plain, ZeRO 1, ZeRO 3}."""
 
 import json
 
@@ -19,12 +19,17 @@ pytestmark = pytest.mark.slow
 LORA = {"method": "Lora", "learning_rate": 2e-2, "head_learning_rate": 1e-2}
 METHODS = pytest.mark.parametrize("training", [{}, LORA], ids=["full", "lora"])
 TYING = pytest.mark.parametrize("is_tied", [False, True], ids=["untied", "tied"])
+ENGINES = pytest.mark.parametrize(
+    "engine",
+    [{}, {"engine": "DeepSpeed", "zero_stage": 1}, {"engine": "DeepSpeed", "zero_stage": 3}],
+    ids=["plain", "zero1", "zero3"],
+)
 IDS = torch.tensor([[1, 5, 9, 33, 20, 77, 7]])
 POSITIONS = torch.arange(IDS.shape[1])[None]
 EVERYWHERE = torch.ones_like(IDS, dtype=torch.bool)
 
 
-def trained(world, stage, recipe, inputs):
+def trained(world, stage, recipe, inputs, **execution):
     """Run a stage; return its sealed result and what its live model said at the end."""
     live = {}
 
@@ -38,7 +43,7 @@ def trained(world, stage, recipe, inputs):
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(_Run, "finish", finish)
-        context = world.context(stage, recipe, inputs)
+        context = world.context(stage, recipe, inputs, **execution)
         report = (train_apm if stage == "train-apm" else train_acsft).run(context)
     return world.sealed_input(context, report.digest), live
 
@@ -49,11 +54,12 @@ def assert_same(one, other):
 
 @TYING
 @METHODS
+@ENGINES
 def test_the_exported_acsft_says_what_the_live_one_says_and_its_marker_rows_moved(
-    tmp_path, training, is_tied
+    tmp_path, training, is_tied, engine
 ):
     world = TrainWorld(tmp_path, is_tied=is_tied)
-    sealed, live = trained(world, *world.acsft(**training))
+    sealed, live = trained(world, *world.acsft(**training), **engine)
     folder = world.content(sealed)
     model, base = (
         load_causal_lm(f) for f in (folder, world.content(world.prepared) / "base_model")
@@ -70,9 +76,10 @@ def test_the_exported_acsft_says_what_the_live_one_says_and_its_marker_rows_move
 
 @TYING
 @METHODS
-def test_the_exported_apm_scores_as_the_live_one_does(tmp_path, training, is_tied):
+@ENGINES
+def test_the_exported_apm_scores_as_the_live_one_does(tmp_path, training, is_tied, engine):
     world = TrainWorld(tmp_path, is_tied=is_tied)
-    sealed, live = trained(world, *world.apm(**training))
+    sealed, live = trained(world, *world.apm(**training), **engine)
     apm, _tokenizer, _schema = load_apm(world.content(sealed))
     torch.testing.assert_close(
         apm(IDS, POSITIONS, EVERYWHERE), live["output"], rtol=1e-4, atol=1e-4
