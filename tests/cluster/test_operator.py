@@ -116,7 +116,7 @@ def test_shutdown_ends_a_run(
 
 
 @pytest.mark.parametrize(
-    ("fault", "reason"), [("evict", "Interrupted"), ("oom", "StageKilled"), ("kill", "StageKilled")]
+    ("fault", "reason"), [("evict", "Interrupted"), ("oom", "OOMKilled"), ("kill", "StageKilled")]
 )
 def test_a_pod_that_is_lost_is_replaced_by_the_next_attempt(
     cluster: Cluster, namespace: str, stand_in_folder: Path, fault: str, reason: str

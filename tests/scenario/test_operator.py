@@ -195,6 +195,7 @@ def test_a_job_that_a_user_deletes_is_a_disruption():
     status = run_to_end(cluster)
     assert status["phase"] == "Succeeded"
     assert status["stages"][0]["disruptions"] == 1
+    assert status["stages"][0]["lastFailures"][0]["reason"] == "JobDeletedExternally"
 
 
 def test_a_job_of_somebody_else_is_not_adopted():

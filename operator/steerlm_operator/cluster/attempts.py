@@ -122,6 +122,7 @@ def _ended(active: Attempt, code: int | None, report: Report | None, end: PodEnd
         job_name=active.job_name,
         node=active.node,
         exit_code=code,
+        is_out_of_memory=end is not None and end.is_out_of_memory,
         report=report,
         progress=active.progress,
         progressed_at=active.progressed_at,

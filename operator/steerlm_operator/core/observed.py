@@ -19,6 +19,8 @@ class AttemptState(StrEnum):
     ENDED = "Ended"
     LOST = "Lost"
     """It is gone and left neither exit code nor report: its host died, or it was deleted."""
+    DELETED = "Deleted"
+    """Its Job was there and is no more: somebody deleted it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Attempt:
     """Where its first pod is; empty until that is known, and for a process."""
     exit_code: int | None = None
     """Set if and only if it has ended."""
+    is_out_of_memory: bool = False
+    """True: the kernel killed it, for it or its node had no memory left."""
     report: Report | None = None
     progress: Progress | None = None
     created_at: datetime | None = None

@@ -56,6 +56,13 @@ def lost_outcome(uid: str) -> Outcome:
     )
 
 
+def _deleted_outcome(uid: str) -> Outcome:
+    message = f"its Job {uid} was deleted, and not by the operator"
+    return Outcome(
+        OutcomeKind.DISRUPTION, Reason.JOB_DELETED_EXTERNALLY, ExitCode.INTERRUPTED, message
+    )
+
+
 def outcome(attempt: Attempt, stop_reason: Reason | None) -> Outcome:
     """Return what the end of an attempt counts as.
 
@@ -77,10 +84,15 @@ def outcome(attempt: Attempt, stop_reason: Reason | None) -> Outcome:
     if stop_reason is Reason.PODS_NOT_READY:
         late = "its pods were not ready within podsReadyTimeoutSeconds"
         return Outcome(OutcomeKind.DISRUPTION, Reason.PODS_NOT_READY, ExitCode.INTERRUPTED, late)
+    if attempt.state is AttemptState.DELETED:
+        return _deleted_outcome(attempt.uid)
     if attempt.state is AttemptState.LOST or code is None:
         return lost_outcome(attempt.uid)
     if code == ExitCode.INTERRUPTED:
         return Outcome(OutcomeKind.DISRUPTION, Reason.INTERRUPTED, code, message)
+    if attempt.is_out_of_memory:
+        killed = message or "killed for memory: more than its limit, or than its node has"
+        return Outcome(OutcomeKind.COUNTED, Reason.OOM_KILLED, code, killed)
     return _counted(code, message)
 
 

@@ -44,7 +44,8 @@ def settled(observed: Observed, stage: Stage, record: StageStatus, now: datetime
     if attempt is None:
         if not record.job_uid and record.reason not in STOP_REASONS:
             return record  # recorded, not launched yet
-        gone = Attempt(stage.id, record.attempt, AttemptState.LOST, uid=record.job_uid)
+        state = AttemptState.DELETED if observed.generation else AttemptState.LOST
+        gone = Attempt(stage.id, record.attempt, state, uid=record.job_uid)
         return _after(record, None, outcome(gone, record.reason), terms)
     match attempt.state:
         case AttemptState.ACTIVE if attempt.is_held and record.state is StageState.RUNNING:
@@ -53,7 +54,7 @@ def settled(observed: Observed, stage: Stage, record: StageStatus, now: datetime
             return _waiting(record, attempt)
         case AttemptState.ACTIVE:
             return _running(record, attempt)
-        case AttemptState.ENDED | AttemptState.LOST:
+        case AttemptState.ENDED | AttemptState.LOST | AttemptState.DELETED:
             ended = outcome(attempt, record.reason)
             return _after(record, attempt, _named_as_told(record, attempt, ended), terms)
         case _:

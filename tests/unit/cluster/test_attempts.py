@@ -102,3 +102,9 @@ def test_an_attempt_has_its_jobs_name_and_the_node_of_its_first_pod():
     attempt = attempt_of(job, *pods)
     assert (attempt.job_name, attempt.node) == ("r-prepare-1", "gpu-0")
     assert attempt_of(a_job()).node == ""
+
+
+def test_a_pod_that_was_killed_for_memory_says_so():
+    job = a_job(conditions=("Failed",))
+    found = attempt_of(job, a_pod(job, code=137, reason="OOMKilled"))
+    assert (found.exit_code, found.is_out_of_memory) == (137, True)

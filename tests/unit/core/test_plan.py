@@ -210,3 +210,14 @@ def test_a_queue_that_takes_its_nodes_back_is_no_failure_and_waiting_there_no_ru
     again = plan_for(back, status=waiting.status, run=run, now=much_later)
     assert (again.actions, record(again, PREPARE).state) == ((), StageState.RUNNING)
     assert again.status.active_seconds == 40
+
+
+def test_a_stage_that_was_killed_for_memory_says_so_and_is_counted():
+    first = plan_for().status
+    killed = an_attempt(exit_code=137, is_out_of_memory=True)
+    after = record(plan_for(killed, status=first), PREPARE)
+    assert (after.state, after.reason, after.failures) == (
+        StageState.RETRYING,
+        Reason.OOM_KILLED,
+        1,
+    )
