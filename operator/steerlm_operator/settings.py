@@ -24,6 +24,8 @@ class Settings(Value):
 
     workers: int = Field(default=8, ge=1, le=64)
     """Runs that are reconciled at the same time."""
+    call_seconds: float = Field(default=30.0, gt=0)
+    """A call that the API server does not answer is given up after so long."""
     relist_seconds: float = Field(default=300.0, gt=0)
     """All objects are listed anew so often: a watch may have missed something."""
     progress_seconds: float = Field(default=30.0, gt=0)

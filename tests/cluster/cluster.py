@@ -149,12 +149,19 @@ class Cluster:
         """Return what `kubectl get` finds, as JSON."""
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
-    def start_operator(self, **settings: str) -> None:
-        """Start the operator under its own identity; it has the rights that the chart gives it."""
+    def start_operator(
+        self, kubeconfig: Path | None = None, **settings: str
+    ) -> subprocess.Popen[bytes]:
+        """Start the operator under its own identity; it has the rights that the chart gives it.
+
+        Args:
+            kubeconfig: How it reaches the API server, if not straight.
+            settings: Its settings, by the names of their fields.
+        """
         self.health_port = free_port()
         environment = {
             **_PATHS,
-            "KUBECONFIG": str(self.control_plane.kubeconfig(OPERATOR)),
+            "KUBECONFIG": str(kubeconfig or self.control_plane.kubeconfig(OPERATOR)),
             "STEERLM_OPERATOR_HEALTH_PORT": str(self.health_port),
             "STEERLM_OPERATOR_HOST": "127.0.0.1",
             "STEERLM_OPERATOR_STAGE_PODS": json.dumps(self._stage_pods()),
@@ -164,6 +171,7 @@ class Cluster:
         self._operator = start(
             command, self.root / "operator.log", environment=environment, at=ROOT
         )
+        return self._operator
 
     def _stage_pods(self) -> dict[str, Any]:
         """What the chart would say of stage pods here."""

@@ -110,7 +110,7 @@ class Real:
         settings = Configuration(host=plane.url)
         settings.verify_ssl = False
         settings.api_key = {"BearerToken": f"Bearer {plane.tokens[ADMIN]}"}
-        async with Client(ApiClient(configuration=settings)) as client:
+        async with Client(ApiClient(configuration=settings), 30) as client:
             await story(client)
 
     async def _watched(self, resource: Resource, since: int, count: int) -> list[Change]:

@@ -25,3 +25,15 @@ def a_stand_in_run(folder: Path, *, name: str = "r", gpus: int = 0, **env: str) 
         for stage in ("trainApm", "trainAcsft", "annotate", "sample"):
             spec["stages"].setdefault(stage, {})["resources"] = {"gpus": gpus}
     return run
+
+
+def created_jobs(audit_log: list[dict[str, Any]], namespace: str) -> list[str]:
+    """Return the names of all Jobs that were created in a namespace, each as often as it was."""
+    return [
+        line["objectRef"]["name"]
+        for line in audit_log
+        if line["verb"] == "create"
+        and line.get("objectRef", {}).get("resource") == "jobs"
+        and line["objectRef"].get("namespace") == namespace
+        and line["responseStatus"]["code"] == 201
+    ]

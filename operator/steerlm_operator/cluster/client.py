@@ -14,13 +14,15 @@ from steerlm_operator.cluster.api import PATHS, ApiRefusedError, Listed, Object,
 from steerlm_operator.render.names import FIELD_MANAGER
 
 _PAGE: Final = 500
-_TIMEOUT_SECONDS: Final = 30
 _APPLY: Final = "application/apply-patch+yaml"
 _JSON: Final = "application/json"
 
 
-async def connect() -> "Client":
+async def connect(call_seconds: float) -> "Client":
     """Return a client of the cluster this process runs in, or of the current kubeconfig.
+
+    Args:
+        call_seconds: After so long a call that is not answered is given up.
 
     Raises:
         config.ConfigException: There is neither.
@@ -30,14 +32,14 @@ async def connect() -> "Client":
         config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]  # ships no types
     except config.ConfigException:
         await config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]  # ships no types
-    return Client(ApiClient(configuration=settings))
+    return Client(ApiClient(configuration=settings), call_seconds)
 
 
 class Client:
     """One connection pool. Use as an async context manager."""
 
-    def __init__(self, transport: ApiClient) -> None:
-        self._transport = transport
+    def __init__(self, transport: ApiClient, call_seconds: float) -> None:
+        self._transport, self._call_seconds = transport, call_seconds
         self.num_calls: dict[str, int] = {}
         """By verb and resource: for metrics."""
 
@@ -127,7 +129,7 @@ class Client:
         url = f"{settings.host}{path}{'?' + urlencode(query) if query else ''}"
         try:
             response = await self._transport.call_api(
-                verb, url, headers, body, _request_timeout=_TIMEOUT_SECONDS
+                verb, url, headers, body, _request_timeout=self._call_seconds
             )
             data = await response.read()  # type: ignore[no-untyped-call]  # ships no types
         except (TimeoutError, aiohttp.ClientError, ApiException) as error:

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 _MISSING_CRD: Final = (
     "the cluster has no SteerLMRun: apply crds/steerlmruns.yaml, or install the chart with its CRD"
 )
+_NOT_LOGGED_IN: Final = 401
+_PAUSE_SECONDS: Final = 1.0
 
 Watch = Callable[[Shell, asyncio.Event], Awaitable[None]]
 
@@ -42,7 +44,7 @@ async def operate(watch: Watch) -> int:
         log.error("%s", error)  # noqa: TRY400  # one line
         return ExitCode.BAD_CONFIG
     try:
-        client = await connect()
+        client = await connect(settings.call_seconds)
     except ConfigException as error:
         log.error("no cluster: %s", error)  # noqa: TRY400  # one line
         return ExitCode.BAD_CONFIG
@@ -60,11 +62,27 @@ async def operate(watch: Watch) -> int:
         server = await serve_health(health, settings.host, settings.health_port)
         stack.push_async_callback(server.cleanup)
         try:
-            await shell.relist()
+            await _listed(shell)
         except ApiRefusedError as error:
             log.error("%s", _MISSING_CRD if error.is_gone else error)  # noqa: TRY400  # one line
             return ExitCode.BAD_CONFIG
         return await _until_stopped(shell, client, figures, settings, watch)
+
+
+async def _listed(shell: Shell) -> None:
+    """List all there is; a server that does not answer yet may take its time.
+
+    Raises:
+        ApiRefusedError: It answered that it will not: there is no CRD, or no right to see it.
+    """
+    while not shell.is_listed:
+        try:
+            await shell.relist()
+        except ApiRefusedError as error:
+            if error.is_gone or error.is_refusal or error.status == _NOT_LOGGED_IN:
+                raise
+            log.warning("waiting for the API server: %s", error)
+            await asyncio.sleep(max(_PAUSE_SECONDS, error.retry_after_seconds))
 
 
 async def _until_stopped(

@@ -119,7 +119,6 @@ class Shell:
             log.exception("%s/%s: a pass failed", key.namespace, key.name)
             self._later(key, error, is_told=True)
         else:
-            self._failures.pop(key, None)
             if again_in is not None:
                 self.queue.add_after(key, again_in)
         await self._tell()
@@ -130,6 +129,7 @@ class Shell:
         for _ in range(_PASSES_AT_ONCE):
             with self._figures.passes.time():
                 again_in = await reconcile(key, self._around)
+            self._failures.pop(key, None)
             if again_in != 0.0:
                 break
         return again_in
