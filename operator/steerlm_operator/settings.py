@@ -52,7 +52,7 @@ class Settings(Value):
         for name, value in environment.items():
             if name.startswith(_PREFIX):
                 field = name.removeprefix(_PREFIX).lower()
-                given[field] = json.loads(value) if field in _AS_JSON else value
+                given[field] = _json(name, value) if field in _AS_JSON else value
         try:
             return cls.model_validate(given)
         except ValidationError as error:
@@ -60,3 +60,11 @@ class Settings(Value):
             where = "_".join(str(part) for part in first["loc"]).upper()
             msg = f"{_PREFIX}{where}: {first['msg']}"
             raise InvalidSettingsError(msg) from None
+
+
+def _json(name: str, text: str) -> object:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        msg = f"{name}: is no JSON: {error}"
+        raise InvalidSettingsError(msg) from None

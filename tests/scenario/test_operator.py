@@ -8,6 +8,7 @@ import pytest
 
 from steerlm_jobs.contract.config import StageConfig
 from steerlm_jobs.contract.report import Report
+from steerlm_operator.api.conditions import ConditionType
 from steerlm_operator.cluster.api import Resource
 from steerlm_operator.cluster.figures import Figures
 from steerlm_operator.cluster.shell import Shell
@@ -219,6 +220,7 @@ def test_a_spec_that_no_server_checks_is_refused_in_the_status():
     accepted = next(c for c in status["conditions"] if c["type"] == "Accepted")
     assert (accepted["status"], accepted["reason"]) == ("False", "InvalidSpec")
     assert "spec.stages.evaluate.gates[0].metric" in accepted["message"]
+    assert {c["type"] for c in status["conditions"]} == set(ConditionType)
     assert launched(cluster) == []
 
 

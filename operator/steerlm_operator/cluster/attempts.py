@@ -139,7 +139,7 @@ def _succeeded(job: Object, ends: Sequence[PodEnd]) -> Report | None:
     """
     good = [end for end in ends if end.exit_code == ExitCode.OK]
     wanted = range(job["spec"].get("completions", 1))
-    if {end.index for end in good} < set(wanted):
+    if not {end.index for end in good}.issuperset(wanted):
         return None
     return next((e.report for e in good if e.report is not None and e.report.digest), None)
 

@@ -23,6 +23,12 @@ from steerlm_operator.render.names import FREEZE_ANNOTATION, RunIdentity
 
 MANAGED_BY: Final = "steerlm.dev/operator"
 _KEPT_SPECS: Final = 2048
+_QUIET: Final = {
+    ConditionType.SUSPENDED: (Reason.NOT_SUSPENDED, ""),
+    ConditionType.DEGRADED: (Reason.HEALTHY, ""),
+    ConditionType.SERVING: (Reason.NOT_SERVING, ""),
+}
+"""What a refused run says of what its spec has no part in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +71,15 @@ def refused_status(seen: SeenRun, now: datetime) -> RunStatus:
     """Return the status of a run whose spec breaks a rule that no server checks."""
     before = seen.status or RunStatus()
     shown = before.conditions
-    for kind, status in (
-        (ConditionType.ACCEPTED, ConditionStatus.FALSE),
-        (ConditionType.PROGRESSING, ConditionStatus.FALSE),
-        (ConditionType.SUCCEEDED, ConditionStatus.FALSE),
-    ):
+    for kind in ConditionType:
+        if kind is ConditionType.SERVING and any(c.type is kind for c in shown):
+            continue  # what is served already is not touched
+        reason, message = _QUIET.get(kind, (Reason.INVALID_SPEC, seen.problem))
         condition = Condition(
             type=kind,
-            status=status,
-            reason=Reason.INVALID_SPEC,
-            message=seen.problem,
+            status=ConditionStatus.FALSE,
+            reason=reason,
+            message=message,
             observed_generation=seen.generation,
         )
         shown = with_condition(shown, condition, now)

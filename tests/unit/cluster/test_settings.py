@@ -15,3 +15,8 @@ def test_the_policy_is_json_with_the_names_of_the_chart():
 def test_a_rule_that_there_is_not_is_refused():
     with pytest.raises(InvalidSettingsError, match="STEERLM_OPERATOR_POLICY"):
         Settings.from_environment({"STEERLM_OPERATOR_POLICY": '{"allowedImage": ["r/"]}'})
+
+
+def test_a_variable_that_is_no_json_is_named_in_one_line():
+    with pytest.raises(InvalidSettingsError, match="STEERLM_OPERATOR_STAGE_PODS: is no JSON"):
+        Settings.from_environment({"STEERLM_OPERATOR_STAGE_PODS": "{image: a"})
