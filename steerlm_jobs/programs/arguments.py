@@ -56,6 +56,9 @@ def _add_stage(stage: argparse.ArgumentParser) -> None:
     ):
         default = Path(environment(variable, "")) if environment(variable) else None
         stage.add_argument(option, type=Path, default=default, help=f"{what} ({variable})")
+    stage.add_argument(
+        "--only-existing", action="store_true", help="tell of the result if it is there; make none"
+    )
 
 
 def _add_rank(rank: argparse.ArgumentParser) -> None:

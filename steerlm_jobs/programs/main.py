@@ -40,7 +40,10 @@ def _stage(given: argparse.Namespace) -> int:
     stop.install()
     kind = StageKind(given.verb)
     return run_stage(
-        StageRequest(kind, given.config, given.report, given.progress, given.scratch), stop
+        StageRequest(
+            kind, given.config, given.report, given.progress, given.scratch, given.only_existing
+        ),
+        stop,
     )
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from steerlm_jobs.contract.config import StageConfig
-from steerlm_jobs.contract.errors import BadConfigError, ExitCode
+from steerlm_jobs.contract.config import StageConfig, artifact_uri
+from steerlm_jobs.contract.errors import BadConfigError, BadInputError, ExitCode
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.contract.report import Report, fit_report
 from steerlm_jobs.process.context import StageContext
@@ -43,6 +43,8 @@ class StageRequest:
     progress: Path | None = None
     scratch: Path | None = None
     """None: a temporary folder, deleted at the end."""
+    is_only_existing: bool = False
+    """True: end with the result that is there, or with exit code 11; make none."""
 
 
 def run_stage(request: StageRequest, stop: StopFlag) -> int:
@@ -99,6 +101,10 @@ def _run(request: StageRequest, stop: StopFlag, notes: Notes) -> Report:
     use_threads(config.execution.num_threads)
     with _scratch(request.scratch) as scratch:
         report = cached_report(config, scratch)
+        if report is None and request.is_only_existing:
+            where = artifact_uri(config.execution.prefix, config.kind, config.fingerprint)
+            msg = f"{where}: there is no result"
+            raise BadInputError(msg)
         if report is None:
             stop.raise_if_set()
             if request.kind is not StageKind.PREPARE:  # which records more, once it has a name

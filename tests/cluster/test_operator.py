@@ -23,6 +23,11 @@ def jobs(cluster: Cluster, namespace: str) -> list[str]:
     return sorted(job["metadata"]["labels"]["steerlm.dev/stage"] for job in found)
 
 
+def jobs_of(cluster: Cluster, which: tuple[str, ...]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = cluster.get("jobs", *which)["items"]
+    return found
+
+
 def test_a_run_succeeds_with_one_job_a_stage(
     cluster: Cluster, namespace: str, stand_in_folder: Path
 ) -> None:
@@ -158,6 +163,25 @@ def test_an_operator_that_is_killed_goes_on_where_it_was(
     run = cluster.wait_for(namespace, "r", "Succeeded", seconds=120)
     assert states(run) == dict.fromkeys(STAGES, "Succeeded")
     assert jobs(cluster, namespace) == sorted(STAGES)
+
+
+def test_a_finished_stage_whose_pods_were_collected_does_not_run_again(
+    cluster: Cluster, namespace: str, stand_in_folder: Path
+) -> None:
+    cluster.apply(namespace, a_stand_in_run(stand_in_folder, STAND_IN_STEP_SECONDS="0.1"))
+    cluster.wait_for_stage(namespace, "r", "train-apm", "Running")
+    cluster.stop_operator(signal.SIGKILL)
+    of_stage = ("-n", namespace, "-l", "steerlm.dev/stage=train-apm")
+    cluster.kubectl("wait", "job", *of_stage, "--for=condition=Complete", "--timeout=60s")
+    cluster.kubectl("delete", "pods", *of_stage, "--timeout=60s")
+    cluster.start_operator(progress_seconds="1", explain_seconds="2")
+    run = cluster.wait_for(namespace, "r", "Succeeded", seconds=120)
+    assert states(run) == dict.fromkeys(STAGES, "Succeeded")
+    assert run["status"]["stages"][1]["attempt"] == 1
+    roles = [
+        job["metadata"]["labels"].get("steerlm.dev/role", "") for job in jobs_of(cluster, of_stage)
+    ]
+    assert sorted(roles) == ["", "probe"]
 
 
 def test_a_deleted_run_takes_its_objects_along(

@@ -76,6 +76,8 @@ class Reason(StrEnum):
     """An object of the name that the run needs belongs to somebody else."""
     PODS_NOT_READY = "PodsNotReady"
     """The pods of an attempt did not all start within podsReadyTimeoutSeconds."""
+    RESULT_NOT_FOUND = "ResultNotFound"
+    """The Job completed, but left neither a report nor a result that can be read."""
     ATTEMPT_LOST = "AttemptLost"
     """The attempt vanished without exit code: its host died, or its pods were deleted."""
     JOB_DELETED_EXTERNALLY = "JobDeletedExternally"

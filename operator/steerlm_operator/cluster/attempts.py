@@ -99,6 +99,9 @@ def _attempt(
     good = _succeeded(job, ends)
     if good is not None:
         return _ended(active, ExitCode.OK, good, _last(ends))
+    if _condition(job, "Complete") is not None and len(ends) == len(pods):
+        ended_at = _time(job["status"].get("completionTime"))
+        return replace(active, state=AttemptState.SILENT, ended_at=ended_at)
     if _condition(job, "Failed") is None:
         return active
     worst = _worst(ends)

@@ -10,6 +10,7 @@ from steerlm_jobs.contract.report import Progress
 from steerlm_operator.cluster.api import Object
 from steerlm_operator.cluster.attempts import attempts_of
 from steerlm_operator.cluster.cache import RunKey
+from steerlm_operator.cluster.probes import is_probe, with_probes
 from steerlm_operator.cluster.runs import SeenRun, seen_run
 from steerlm_operator.core.observed import Attempt, Wait
 
@@ -47,7 +48,11 @@ class Reader:
             for owner in pod["metadata"].get("ownerReferences", ()):
                 by_job.setdefault(owner["uid"], []).append(pod)
         known, read = self._attempts.get(key, {}), dict[str, _Read]()
+        probes = []
         for job in jobs:
+            if is_probe(job):
+                probes.append(job)
+                continue
             uid = job["metadata"]["uid"]
             own = by_job.get(uid, [])
             versions = [found["metadata"]["resourceVersion"] for found in (job, *own)]
@@ -58,7 +63,8 @@ class Reader:
             else:
                 read[uid] = (source, attempts_of([job], own, progress, waits))
         self._attempts[key] = read
-        return tuple(attempt for _, attempts in read.values() for attempt in attempts)
+        found = (attempt for _, attempts in read.values() for attempt in attempts)
+        return with_probes(found, probes, by_job)
 
     def forget(self, key: RunKey) -> None:
         """Keep nothing of a run that is gone."""

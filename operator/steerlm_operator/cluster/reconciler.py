@@ -21,7 +21,7 @@ from steerlm_operator.core.admission import Policy
 from steerlm_operator.core.expiry import expiry
 from steerlm_operator.core.graph import StageId
 from steerlm_operator.core.happenings import Happening, happenings
-from steerlm_operator.core.observed import Launch, Observed, Plan, Stop, Wait
+from steerlm_operator.core.observed import Launch, Observed, Plan, Probe, Stop, Wait
 from steerlm_operator.core.pinning import with_resolved
 from steerlm_operator.core.plan import plan
 from steerlm_operator.core.refusal import with_name_conflict, with_refused_launch
@@ -29,6 +29,7 @@ from steerlm_operator.core.writing import is_progress_alone, write_at
 from steerlm_operator.render.job import as_json, stage_job
 from steerlm_operator.render.names import RunIdentity
 from steerlm_operator.render.network import network_policy_json, service_json
+from steerlm_operator.render.probe import probe_job
 from steerlm_operator.render.settings import StagePodSettings
 
 log = logging.getLogger(__name__)
@@ -208,6 +209,8 @@ async def _act(seen: SeenRun, planned: Plan, around: Surroundings) -> None:
                 await _launch(seen, action, planned.status, around)
             case Stop():
                 await _stop(seen.identity, action, around)
+            case Probe():
+                await _probe(seen, action, planned.status, around)
             case _:
                 assert_never(action)
 
@@ -222,6 +225,15 @@ async def _launch(seen: SeenRun, action: Launch, status: RunStatus, around: Surr
         await create_or_adopt(around.api, run, Resource.NETWORK_POLICIES, policy)
     job = as_json(stage_job(run, seen.run.spec, action, site))
     created = await create_or_adopt(around.api, run, Resource.JOBS, job)
+    around.cache.observe(Resource.JOBS, created)
+
+
+async def _probe(seen: SeenRun, action: Probe, status: RunStatus, around: Surroundings) -> None:
+    if seen.run is None:  # reconcile plans for valid runs only
+        return
+    site = around.site.pinned(status.resolved)
+    job = as_json(probe_job(seen.identity, seen.run.spec, action.attempt, site))
+    created = await create_or_adopt(around.api, seen.identity, Resource.JOBS, job)
     around.cache.observe(Resource.JOBS, created)
 
 

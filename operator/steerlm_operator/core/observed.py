@@ -19,6 +19,8 @@ class AttemptState(StrEnum):
     ENDED = "Ended"
     LOST = "Lost"
     """It is gone and left neither exit code nor report: its host died, or it was deleted."""
+    SILENT = "Silent"
+    """Its Job completed, but no report is left: pods were collected, say. A probe is to look."""
     DELETED = "Deleted"
     """Its Job was there and is no more: somebody deleted it."""
 
@@ -63,6 +65,10 @@ class Attempt:
     """When the progress last changed; None before the first."""
     ended_at: datetime | None = None
     """Of a lost one: its last sign of life."""
+    is_probed: bool = False
+    """True: a probe looks for the result of a silent one."""
+    has_no_result: bool = False
+    """True: a probe has looked for it in vain; the report has its words."""
 
     @property
     def is_waiting(self) -> bool:
@@ -122,7 +128,23 @@ class Stop:
     """Kill it if it has not ended after so long; None: wait for its checkpoint."""
 
 
-Action = Launch | Stop
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Look, on a CPU, for the result of an attempt whose Job completed without a report.
+
+    Doing it twice must fail, not start it twice.
+    """
+
+    attempt: Launch
+    """As it was launched: what it has made, and where."""
+
+    @property
+    def stage(self) -> StageId:
+        """Return the stage whose result is looked for."""
+        return self.attempt.stage
+
+
+Action = Launch | Stop | Probe
 
 
 @dataclass(frozen=True, slots=True)

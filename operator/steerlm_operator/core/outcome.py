@@ -90,10 +90,7 @@ def outcome(attempt: Attempt, stop_reason: Reason | None) -> Outcome:
         return lost_outcome(attempt.uid)
     if code == ExitCode.INTERRUPTED:
         return Outcome(OutcomeKind.DISRUPTION, Reason.INTERRUPTED, code, message)
-    if attempt.is_out_of_memory:
-        killed = message or "killed for memory: more than its limit, or than its node has"
-        return Outcome(OutcomeKind.COUNTED, Reason.OOM_KILLED, code, killed)
-    return _counted(code, message)
+    return _counted(attempt, code, message)
 
 
 def _succeeded(attempt: Attempt) -> Outcome:
@@ -103,7 +100,12 @@ def _succeeded(attempt: Attempt) -> Outcome:
     return Outcome(OutcomeKind.COUNTED, Reason.STAGE_CRASHED, ExitCode.BUG, message)
 
 
-def _counted(code: int, message: str) -> Outcome:
+def _counted(attempt: Attempt, code: int, message: str) -> Outcome:
+    if attempt.has_no_result:
+        return Outcome(OutcomeKind.COUNTED, Reason.RESULT_NOT_FOUND, code, message)
+    if attempt.is_out_of_memory:
+        killed = message or "killed for memory: more than its limit, or than its node has"
+        return Outcome(OutcomeKind.COUNTED, Reason.OOM_KILLED, code, killed)
     known = _REASONS.get(ExitCode(code)) if code in set(ExitCode) else None
     if known is not None:
         return Outcome(OutcomeKind.COUNTED, known, code, message)

@@ -16,7 +16,7 @@ from steerlm_operator.core.active import ended_seconds, running_seconds
 from steerlm_operator.core.derive import derived_status
 from steerlm_operator.core.graph import Stage, StageId, stage_graph
 from steerlm_operator.core.launch import launch
-from steerlm_operator.core.observed import Action, Observed, Plan, Stop
+from steerlm_operator.core.observed import Action, AttemptState, Observed, Plan, Probe, Stop
 from steerlm_operator.core.outcome import STOP_REASONS
 from steerlm_operator.core.policies import pods_ready_timeout, retry_policy, stall_timeout
 from steerlm_operator.core.records import DONE, Records, recorded, with_record
@@ -68,6 +68,8 @@ def _step(
     spec = observed.run.spec
     control = _control(observed, active)
     match record.state:
+        case StageState.RUNNING if _is_to_be_probed(observed, record, control):
+            return _Step(records, (Probe(launch(observed, graph, stage, records)),))
         case StageState.RUNNING:
             step = _while_running(observed, stage, records, control, now)
             return _Step(step.records, step.actions, _earlier(step, spec, active, now))
@@ -95,6 +97,14 @@ def _control(observed: Observed, active: timedelta) -> Reason | None:
     if spec.shutdown is Shutdown.STOP:
         return Reason.STOPPED
     return Reason.POLICY_DENIED if observed.denial else None
+
+
+def _is_to_be_probed(observed: Observed, record: StageStatus, control: Reason | None) -> bool:
+    """Return True if nobody has looked yet for the result of an attempt that left no report."""
+    attempt = observed.attempt(StageId(record.name), record.attempt)
+    is_silent = attempt is not None and attempt.state is AttemptState.SILENT
+    is_stopped = control not in {None, Reason.STOPPED, Reason.POLICY_DENIED}
+    return is_silent and not is_stopped and attempt is not None and not attempt.is_probed
 
 
 def _while_running(
@@ -191,7 +201,7 @@ class _Limit:
 def _limit(observed: Observed, stage: Stage, record: StageStatus) -> _Limit | None:
     """Return until when the attempt must have started, or moved on; None while a queue holds it."""
     attempt, spec = observed.attempt(stage.id, record.attempt), observed.run.spec
-    if attempt is None or attempt.is_held:
+    if attempt is None or attempt.is_held or attempt.state is AttemptState.SILENT:
         return None
     if attempt.started_at is None:
         if attempt.created_at is None:

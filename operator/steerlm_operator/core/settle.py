@@ -1,6 +1,6 @@
 """From what was recorded about a stage and its attempt as it is now, to what is to be recorded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, assert_never
 
@@ -54,6 +54,11 @@ def settled(observed: Observed, stage: Stage, record: StageStatus, now: datetime
             return _waiting(record, attempt)
         case AttemptState.ACTIVE:
             return _running(record, attempt)
+        case AttemptState.SILENT if record.fingerprint:
+            return _silent(record, attempt)
+        case AttemptState.SILENT:  # prepare: only its report tells what its result is called
+            lost = replace(attempt, state=AttemptState.LOST)
+            return _after(record, lost, outcome(lost, record.reason), terms)
         case AttemptState.ENDED | AttemptState.LOST | AttemptState.DELETED:
             ended = outcome(attempt, record.reason)
             return _after(record, attempt, _named_as_told(record, attempt, ended), terms)
@@ -115,6 +120,20 @@ def _running(record: StageStatus, attempt: Attempt) -> StageStatus:
             "completion_time": None,
             "progress": attempt.progress or record.progress,
             "eta": eta(attempt, record.resumed_from or 0),
+            **_place(record, attempt),
+        }
+    )
+
+
+def _silent(record: StageStatus, attempt: Attempt) -> StageStatus:
+    """Return the record of an attempt that a probe looks after: it has run, and ends with that."""
+    return record.model_copy(
+        update={
+            "state": StageState.RUNNING,
+            "message": "its Job completed and left no report; a probe looks for the result",
+            "job_uid": attempt.uid,
+            "start_time": record.start_time or attempt.created_at,
+            "eta": None,
             **_place(record, attempt),
         }
     )

@@ -8,7 +8,7 @@ from typing import Protocol, assert_never
 
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.status import RunStatus, StageState
-from steerlm_operator.core.observed import Action, Launch, Observed, Plan, Stop
+from steerlm_operator.core.observed import Action, Launch, Observed, Plan, Probe, Stop
 from steerlm_operator.core.plan import plan
 from steerlm_operator.core.records import has_ended
 from steerlm_operator.core.retry import begun_again
@@ -120,6 +120,9 @@ def _act(action: Action, host: AttemptHost) -> None:
             host.launch(action)
         case Stop():
             host.stop(action)
+        case Probe():  # for a Job that completed without a report; a process is never silent
+            msg = f"{action.stage}: a process has no probe"
+            raise ValueError(msg)
         case _:
             assert_never(action)
 

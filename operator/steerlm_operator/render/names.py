@@ -18,6 +18,7 @@ MODEL_DIGEST_ANNOTATION: Final = f"{GROUP}/model-digest"
 MODEL_FINGERPRINT_ANNOTATION: Final = f"{GROUP}/model-fingerprint"
 HASH_ANNOTATION: Final = f"{GROUP}/rendered-hash"
 SERVER_ROLE: Final = "server"
+PROBE_ROLE: Final = "probe"
 FREEZE_ANNOTATION: Final = f"{GROUP}/reconcile"
 FIELD_MANAGER: Final = MANAGER
 _NAME_CHARACTERS: Final = 28

@@ -24,10 +24,17 @@ def _stand_in(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setitem(recipes.STAGE_MODULES, kind, STAND_IN)
 
 
-def ended(config: Path, *, kind: StageKind = StageKind.ANNOTATE, stop: StopFlag | None = None):
+def ended(
+    config: Path,
+    *,
+    kind: StageKind = StageKind.ANNOTATE,
+    stop: StopFlag | None = None,
+    only_existing: bool = False,
+):
     """Run the stage and return its report, whose exit code must be the program's."""
     file = config.parent / "report.json"
-    request = StageRequest(kind, config, file, scratch=config.parent / "scratch")
+    scratch = config.parent / "scratch"
+    request = StageRequest(kind, config, file, scratch=scratch, is_only_existing=only_existing)
     code = run_stage(request, stop or StopFlag())
     assert file.stat().st_size <= MAX_REPORT_BYTES
     report = Report.model_validate_json(file.read_bytes())
@@ -181,6 +188,15 @@ def test_a_stop_before_the_stage_is_exit_21_but_not_for_a_cached_one(tmp_path: P
     assert ended(config, stop=stop).exit_code == ExitCode.INTERRUPTED
     digest = ended(config).digest
     assert ended(config, stop=stop).digest == digest
+
+
+def test_a_probe_tells_of_the_result_and_makes_none(tmp_path: Path):
+    config = a_config(tmp_path)
+    missing = ended(written(config, tmp_path), only_existing=True)
+    assert missing.exit_code == ExitCode.BAD_INPUT
+    assert missing.message.endswith(f"/annotate/{config.fingerprint}: there is no result")
+    made = ended(written(config, tmp_path))
+    assert ended(written(config, tmp_path), only_existing=True).digest == made.digest
 
 
 def test_a_report_is_cut_to_its_limit(tmp_path: Path):

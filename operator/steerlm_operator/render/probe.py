@@ -1,0 +1,67 @@
+"""The Job that looks for the result of an attempt which left no report: on a CPU, once."""
+
+from typing import Final
+
+from kubernetes.client import V1Job, V1JobSpec, V1ObjectMeta, V1PodTemplateSpec
+
+from steerlm_operator.api.placement import Resources
+from steerlm_operator.api.run import RunSpec
+from steerlm_operator.core.configs import stage_settings
+from steerlm_operator.core.observed import Launch
+from steerlm_operator.render import mounts
+from steerlm_operator.render.job import owner
+from steerlm_operator.render.names import CONFIG_ANNOTATION, PROBE_ROLE, ROLE_LABEL, RunIdentity
+from steerlm_operator.render.pod import PodNeeds, pod_spec
+from steerlm_operator.render.settings import StagePodSettings
+
+_TRIES: Final = 3
+"""The store may be away for a while; each try reads the whole result."""
+
+
+def probe_job(run: RunIdentity, spec: RunSpec, attempt: Launch, site: StagePodSettings) -> V1Job:
+    """Return the probe of an attempt: its stage program, told to look for its result alone.
+
+    It stands in no queue and asks for no GPU (design: a finished GPU stage never runs again because
+    a pod was collected).
+    """
+    settings = stage_settings(spec, attempt.config.kind)
+    labels = {**run.stage_labels(attempt.stage, attempt.attempt), ROLE_LABEL: PROBE_ROLE}
+    config = ("--config", f"$({mounts.CONFIG_VARIABLE})")
+    needs = PodNeeds(
+        image=settings.image or spec.defaults.image or site.image,
+        command=(
+            *("python", "-m", "steerlm_jobs", attempt.config.kind.value),
+            *(*config, "--only-existing"),
+        ),
+        resources=Resources(scratch=settings.resources.scratch),
+        placement=spec.defaults.cpu_placement,
+        environment=attempt.environment,
+        grace_seconds=site.grace_seconds,
+    )
+    template = V1PodTemplateSpec(
+        metadata=V1ObjectMeta(
+            labels={**site.pod_labels, **labels},
+            annotations={
+                **site.pod_annotations,
+                CONFIG_ANNOTATION: attempt.config.model_dump_json(by_alias=True),
+            },
+        ),
+        spec=pod_spec(run, spec, needs, site),
+    )
+    return V1Job(
+        api_version="batch/v1",
+        kind="Job",
+        metadata=V1ObjectMeta(
+            name=run.probe_name(attempt.stage, attempt.attempt),
+            namespace=run.namespace,
+            labels=labels,
+            owner_references=[owner(run)],
+        ),
+        spec=V1JobSpec(
+            completion_mode="Indexed",
+            completions=1,
+            parallelism=1,
+            backoff_limit=_TRIES - 1,
+            template=template,
+        ),
+    )

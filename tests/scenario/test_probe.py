@@ -1,0 +1,92 @@
+"""Attempts whose Jobs completed, and whose pods were collected before anybody read their report."""
+
+from collections import Counter
+from typing import Any
+
+from steerlm_jobs.contract.config import StageConfig
+from steerlm_jobs.contract.report import Report
+from steerlm_operator.cluster.api import Resource
+from steerlm_operator.render.names import PROBE_ROLE, ROLE_LABEL
+from tests.quickstart import STAGES, quickstart
+from tests.scenario.memory_cluster import MemoryCluster, succeed
+from tests.scenario.test_operator import settle, status_of
+
+
+def run_without_reports(cluster: MemoryCluster, spared: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Run to the end; the pods of a stage are gone as soon as they have ended."""
+    cluster.add_run(quickstart())
+    for _ in range(120):
+        settle(cluster)
+        status = status_of(cluster)
+        if status.get("phase") in {"Succeeded", "Failed"}:
+            return status
+        cluster.watchers = []  # the operator is away
+        cluster.tick()
+        collect(cluster, spared)
+    raise AssertionError(status)
+
+
+def collect(cluster: MemoryCluster, spared: tuple[str, ...]) -> None:
+    for pod in cluster.objects(Resource.PODS):
+        labels = pod["metadata"]["labels"]
+        stage = labels["steerlm.dev/stage"]
+        is_over = pod["status"]["phase"] in {"Succeeded", "Failed"}
+        if is_over and ROLE_LABEL not in labels and stage not in spared:
+            cluster._remove(Resource.PODS, pod)
+
+
+def jobs(cluster: MemoryCluster, role: str = "") -> Counter[str]:
+    found = (job["metadata"]["labels"] for job in cluster.objects(Resource.JOBS))
+    return Counter(
+        labels["steerlm.dev/stage"] for labels in found if labels.get(ROLE_LABEL, "") == role
+    )
+
+
+def test_no_stage_runs_again_because_its_pods_were_collected():
+    cluster = MemoryCluster()
+    status = run_without_reports(cluster, spared=("prepare",))
+    assert status["phase"] == "Succeeded"
+    assert jobs(cluster) == Counter(STAGES)
+    assert jobs(cluster, PROBE_ROLE) == Counter(STAGES[1:])
+    assert {stage["state"] for stage in status["stages"]} == {"Succeeded"}
+    assert [stage.get("failures", 0) for stage in status["stages"]] == [0] * len(STAGES)
+
+
+def test_prepare_whose_name_only_its_report_tells_runs_again():
+    collected: list[str] = []
+
+    def work(config: StageConfig) -> tuple[int, Report | None]:
+        collected.append(config.stage)
+        return succeed(config)
+
+    cluster = MemoryCluster(work)
+    cluster.add_run(quickstart())
+    settle(cluster)
+    cluster.watchers = []
+    for _ in range(2):
+        cluster.tick()
+    collect(cluster, ())
+    settle(cluster)
+    prepare = status_of(cluster)["stages"][0]
+    assert (prepare["attempt"], prepare["disruptions"]) == (2, 1)
+    assert prepare["lastFailures"][0]["reason"] == "AttemptLost"
+
+
+def test_a_result_that_is_not_there_is_a_failure_with_the_words_of_the_probe():
+    looks: Counter[str] = Counter()
+
+    def work(config: StageConfig) -> tuple[int, Report | None]:
+        looks[config.stage] += 1
+        if config.stage == "train-apm" and looks["train-apm"] == 2:
+            return 11, Report(exit_code=11, message="s3://runs/train-apm/x: there is no result")
+        return succeed(config)
+
+    cluster = MemoryCluster(work)
+    status = run_without_reports(cluster, spared=("prepare",))
+    trained = status["stages"][1]
+    assert (status["phase"], trained["attempt"], trained["failures"]) == ("Succeeded", 2, 1)
+    failure = trained["lastFailures"][0]
+    assert (failure["reason"], failure["message"]) == (
+        "ResultNotFound",
+        "s3://runs/train-apm/x: there is no result",
+    )
