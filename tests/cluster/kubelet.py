@@ -23,6 +23,8 @@ from typing import Any, Final
 import aiohttp
 import yaml
 
+from tests.cluster.processes import die_with_parent
+
 A100: Final = {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB", "nvidia.com/gpu.present": "true"}
 FAULT_ANNOTATION: Final = "steerlm.dev/fault"
 MESSAGE_BYTES: Final = 4096
@@ -199,6 +201,7 @@ class Kubelet:
             env={**_inherited(), **environment},
             cwd=pod.folder,
             start_new_session=True,
+            preexec_fn=die_with_parent,  # a server never ends by itself, and holds its address
         )
         pod.started_at = now()
         probe = pod.container.get("readinessProbe")

@@ -21,7 +21,7 @@ def start(
             stderr=output,
             env=None if environment is None else {**os.environ, **environment},
             cwd=at,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  # it only makes one system call
+            preexec_fn=die_with_parent,  # noqa: PLW1509  # it only makes one system call
         )
 
 
@@ -35,5 +35,6 @@ def end(process: subprocess.Popen[bytes], *, seconds: float = 5) -> int:
         return process.wait()
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Let this process be killed when the one that started it ends: for `preexec_fn`."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

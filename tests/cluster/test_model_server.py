@@ -43,14 +43,14 @@ def condition(run: dict[str, Any], kind: str) -> tuple[str, str]:
 def wait_for_evaluation(cluster: Cluster, namespace: str, attempt: int) -> None:
     """Wait until this attempt of evaluate is recorded: the run is on its way again."""
     path = f'{{.status.stages[?(@.name=="evaluate")].attempt}}={attempt}'
-    cluster.kubectl("wait", "-n", namespace, "slr/r", f"--for=jsonpath={path}", "--timeout=90s")
+    cluster.kubectl("wait", "-n", namespace, "slr/r", f"--for=jsonpath={path}", "--timeout=180s")
 
 
 def test_a_run_serves_its_model_a_new_one_replaces_it_and_a_failed_gate_does_not(
     cluster: Cluster, namespace: str, stand_in_folder: Path
 ) -> None:
     cluster.apply(namespace, a_serving_run(stand_in_folder))
-    run = cluster.wait_for(namespace, "r", "Serving")
+    run = cluster.wait_for(namespace, "r", "Serving", seconds=180)
     first = model_of(run)
     name = f"r-{run['metadata']['uid'][:8]}-server"
     assert run["status"]["serving"] == {
@@ -63,8 +63,8 @@ def test_a_run_serves_its_model_a_new_one_replaces_it_and_a_failed_gate_does_not
 
     cluster.patch(namespace, "r", {"retry": ANEW})
     wait_for_evaluation(cluster, namespace, 2)
-    cluster.wait_for(namespace, "r", "Succeeded")
-    run = cluster.wait_for(namespace, "r", "Serving")
+    cluster.wait_for(namespace, "r", "Succeeded", seconds=180)
+    run = cluster.wait_for(namespace, "r", "Serving", seconds=180)
     second = model_of(run)
     assert second != first
     assert run["status"]["serving"]["modelDigest"] == answer_of(cluster, namespace) == second
@@ -72,7 +72,7 @@ def test_a_run_serves_its_model_a_new_one_replaces_it_and_a_failed_gate_does_not
     (stand_in_folder / MISSED_GATES).touch()
     cluster.patch(namespace, "r", {"retry": {**ANEW, "count": 2}})
     wait_for_evaluation(cluster, namespace, 3)
-    run = cluster.wait_for(namespace, "r", "Succeeded=False")
+    run = cluster.wait_for(namespace, "r", "Succeeded=False", seconds=180)
     assert condition(run, "Succeeded") == ("False", "GateFailed")
     assert condition(run, "Serving") == ("True", "Serving")
     assert model_of(run) != second
@@ -91,6 +91,6 @@ def test_a_rollout_that_stalls_is_named(
     run["spec"]["defaults"]["podsReadyTimeoutSeconds"] = 5
     cluster.apply(namespace, run)
     path = '{.status.conditions[?(@.type=="Serving")].reason}=RolloutStalled'
-    cluster.kubectl("wait", "-n", namespace, "slr/r", f"--for=jsonpath={path}", "--timeout=90s")
+    cluster.kubectl("wait", "-n", namespace, "slr/r", f"--for=jsonpath={path}", "--timeout=180s")
     assert "0 of 1 replicas ready" in cluster.kubectl("describe", "slr", "r", "-n", namespace)
     assert condition(cluster.get("slr/r", "-n", namespace), "Succeeded")[0] == "True"
