@@ -6,6 +6,7 @@ from steerlm_jobs.contract.config import StageConfig
 from steerlm_jobs.contract.gates import GateResult
 from steerlm_jobs.contract.report import Report
 from steerlm_operator.cluster.api import Resource
+from steerlm_operator.render.settings import StagePodSettings
 from tests.scenario.memory_cluster import MemoryCluster, succeed
 from tests.scenario.test_operator import a_run, launched, run_to_end, settle, status_of
 
@@ -110,6 +111,13 @@ def test_a_server_that_is_as_it_should_be_is_not_applied_again():
     before = list(cluster.writes)
     go_on(cluster, 3)
     assert cluster.writes == before
+
+
+def test_an_upgraded_operator_restarts_no_server():
+    cluster = served()
+    before = deployment(cluster)["metadata"]["resourceVersion"]
+    settle(cluster, StagePodSettings(image="steerlm-jobs:next"))
+    assert deployment(cluster)["metadata"]["resourceVersion"] == before
 
 
 def test_a_new_model_replaces_the_old_one_once_it_has_passed():

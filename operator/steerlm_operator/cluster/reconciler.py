@@ -111,9 +111,8 @@ async def reconcile(key: RunKey, around: Surroundings) -> float | None:
         return _seconds_until(rest.until, around)
     planned = _pinned(plan(observed, now), observed, around)
     status, refusal = await _carried_out(seen, planned, around)
-    served = await tend(
-        around.api, around.cache, around.site, seen.identity, seen.run.spec, status, now
-    )
+    site = around.site.pinned(status.resolved)
+    served = await tend(around.api, around.cache, site, seen.identity, seen.run.spec, status, now)
     status, refusal = served.status, refusal or served.refusal
     written_at = await _recorded(key, seen, status, around)
     if refusal is not None:
