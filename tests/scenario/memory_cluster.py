@@ -288,6 +288,8 @@ class MemoryCluster:
             pod["status"]["containerStatuses"][0]["state"] = {"terminated": ended}
             self._touch(Resource.PODS, pod)
         kind = "Failed" if code else "Complete"
+        if kind == "Complete":
+            job["status"]["completionTime"] = _text(self.now)
         job["status"]["conditions"] = [{"type": kind, "status": "True"}]
         self._touch(Resource.JOBS, job)
 

@@ -15,7 +15,7 @@ from tests.scenario.test_operator import settle, status_of
 def run_without_reports(cluster: MemoryCluster, spared: tuple[str, ...] = ()) -> dict[str, Any]:
     """Run to the end; the pods of a stage are gone as soon as they have ended."""
     cluster.add_run(quickstart())
-    for _ in range(120):
+    for _ in range(250):
         settle(cluster)
         status = status_of(cluster)
         if status.get("phase") in {"Succeeded", "Failed"}:
@@ -66,6 +66,10 @@ def test_prepare_whose_name_only_its_report_tells_runs_again():
     for _ in range(2):
         cluster.tick()
     collect(cluster, ())
+    settle(cluster)
+    assert status_of(cluster)["stages"][0]["attempt"] == 1  # its report may be on its way
+    cluster.watchers = []
+    cluster.tick(11)
     settle(cluster)
     prepare = status_of(cluster)["stages"][0]
     assert (prepare["attempt"], prepare["disruptions"]) == (2, 1)

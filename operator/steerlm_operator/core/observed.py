@@ -1,8 +1,9 @@
 """What one pass sees: a frozen snapshot, the only input of the planner beside the time."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from steerlm_jobs.contract.config import StageConfig
 from steerlm_jobs.contract.report import Progress, Report
@@ -10,6 +11,9 @@ from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.status import RunStatus
 from steerlm_operator.core.graph import StageId
+
+REPORT_DELAY: Final = timedelta(seconds=10)
+"""So long after the end of its Job the report of an attempt may come."""
 
 
 class AttemptState(StrEnum):
@@ -69,6 +73,15 @@ class Attempt:
     """True: a probe looks for the result of a silent one."""
     has_no_result: bool = False
     """True: a probe has looked for it in vain; the report has its words."""
+
+    def unreported_at(self) -> datetime | None:
+        """Return from when on a silent attempt counts as one without a report; else None.
+
+        Jobs and pods are watched apart, so the report may still be on its way.
+        """
+        if self.state is not AttemptState.SILENT:
+            return None
+        return None if self.ended_at is None else self.ended_at + REPORT_DELAY
 
     @property
     def is_waiting(self) -> bool:

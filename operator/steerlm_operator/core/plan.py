@@ -68,7 +68,7 @@ def _step(
     spec = observed.run.spec
     control = _control(observed, active)
     match record.state:
-        case StageState.RUNNING if _is_to_be_probed(observed, record, control):
+        case StageState.RUNNING if _is_to_be_probed(observed, record, control, now):
             return _Step(records, (Probe(launch(observed, graph, stage, records)),))
         case StageState.RUNNING:
             step = _while_running(observed, stage, records, control, now)
@@ -99,12 +99,15 @@ def _control(observed: Observed, active: timedelta) -> Reason | None:
     return Reason.POLICY_DENIED if observed.denial else None
 
 
-def _is_to_be_probed(observed: Observed, record: StageStatus, control: Reason | None) -> bool:
+def _is_to_be_probed(
+    observed: Observed, record: StageStatus, control: Reason | None, now: datetime
+) -> bool:
     """Return True if nobody has looked yet for the result of an attempt that left no report."""
     attempt = observed.attempt(StageId(record.name), record.attempt)
-    is_silent = attempt is not None and attempt.state is AttemptState.SILENT
-    is_stopped = control not in {None, Reason.STOPPED, Reason.POLICY_DENIED}
-    return is_silent and not is_stopped and attempt is not None and not attempt.is_probed
+    if attempt is None or attempt.state is not AttemptState.SILENT or attempt.is_probed:
+        return False
+    is_due = (attempt.unreported_at() or now) <= now
+    return is_due and control in {None, Reason.STOPPED, Reason.POLICY_DENIED}
 
 
 def _while_running(
@@ -115,7 +118,7 @@ def _while_running(
     is_over = limit is not None and limit.at <= now
     reason = _stop_reason(record, control, limit.reason if limit and is_over else None)
     if reason is None:
-        return _Step(records, look_again_at=limit.at if limit else None)
+        return _Step(records, look_again_at=limit.at if limit else _due(observed, record, now))
     if reason is not record.reason:
         return _Step(
             with_record(records, record.model_copy(update={"reason": reason})), look_again_at=now
@@ -123,6 +126,13 @@ def _while_running(
     grace = None if reason is Reason.SUSPENDED else STOP_GRACE_SECONDS
     again_at = None if grace is None else now + timedelta(seconds=grace)
     return _Step(records, (Stop(stage.id, record.attempt, reason, grace),), again_at)
+
+
+def _due(observed: Observed, record: StageStatus, now: datetime) -> datetime | None:
+    """Return when a silent attempt is to be probed; None if that has come, or for any other."""
+    attempt = observed.attempt(StageId(record.name), record.attempt)
+    at = None if attempt is None else attempt.unreported_at()
+    return at if at is not None and at > now else None
 
 
 def _stop_reason(

@@ -54,11 +54,8 @@ def settled(observed: Observed, stage: Stage, record: StageStatus, now: datetime
             return _waiting(record, attempt)
         case AttemptState.ACTIVE:
             return _running(record, attempt)
-        case AttemptState.SILENT if record.fingerprint:
-            return _silent(record, attempt)
-        case AttemptState.SILENT:  # prepare: only its report tells what its result is called
-            lost = replace(attempt, state=AttemptState.LOST)
-            return _after(record, lost, outcome(lost, record.reason), terms)
+        case AttemptState.SILENT:
+            return _silent(record, attempt, terms)
         case AttemptState.ENDED | AttemptState.LOST | AttemptState.DELETED:
             ended = outcome(attempt, record.reason)
             return _after(record, attempt, _named_as_told(record, attempt, ended), terms)
@@ -125,8 +122,16 @@ def _running(record: StageStatus, attempt: Attempt) -> StageStatus:
     )
 
 
-def _silent(record: StageStatus, attempt: Attempt) -> StageStatus:
-    """Return the record of an attempt that a probe looks after: it has run, and ends with that."""
+def _silent(record: StageStatus, attempt: Attempt, terms: _Terms) -> StageStatus:
+    """Return the record of an attempt without a report: a probe looks for its result.
+
+    Only its report tells what the result of prepare is called: it is lost without.
+    """
+    if (attempt.unreported_at() or terms.now) > terms.now:
+        return record
+    if not record.fingerprint:
+        lost = replace(attempt, state=AttemptState.LOST)
+        return _after(record, lost, outcome(lost, record.reason), terms)
     return record.model_copy(
         update={
             "state": StageState.RUNNING,
