@@ -20,6 +20,7 @@ def hub_commit(uri: str) -> str:
         BadConfigError: There is no such model, or no access to it.
         StoreUnavailableError: The hub cannot be reached, and the cache does not hold it.
     """
+    import httpx2  # the hub's client; it lets its transport errors through as they are
     from huggingface_hub import HfApi
     from huggingface_hub.errors import (
         HFValidationError,
@@ -35,7 +36,7 @@ def hub_commit(uri: str) -> str:
     except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
         msg = f"{uri}: no such model or revision on the hub, or no access to it"
         raise BadConfigError(msg) from error
-    except OSError:  # the hub's own errors are OSErrors too
+    except (OSError, httpx2.HTTPError):  # the hub's own errors are OSErrors too
         return _snapshot(uri, name, revision, is_offline=True).name
 
 
@@ -54,6 +55,7 @@ def _parts(uri: str) -> tuple[str, str | None]:
 
 
 def _snapshot(uri: str, name: str, revision: str | None, *, is_offline: bool) -> Path:
+    import httpx2
     from huggingface_hub import snapshot_download
 
     try:
@@ -65,6 +67,6 @@ def _snapshot(uri: str, name: str, revision: str | None, *, is_offline: bool) ->
                 local_files_only=is_offline,
             )
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, httpx2.HTTPError) as error:
         msg = f"{uri}: the hub cannot be reached; try again, or give a folder or s3:// address"
         raise StoreUnavailableError(msg) from error

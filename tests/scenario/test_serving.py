@@ -240,6 +240,7 @@ def test_time_after_the_end_stands_still_while_the_run_serves():
     assert cluster.objects(Resource.RUNS) == []
 
 
+@pytest.mark.slow
 def test_an_operator_that_is_killed_anywhere_ends_with_one_server():
     for number in range(40):
         for is_applied in (False, True):

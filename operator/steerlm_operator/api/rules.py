@@ -39,6 +39,7 @@ def broken_rules(run: SteerLMRun) -> tuple[Broken, ...]:
         *_best_by(spec),
         *_environment(spec),
         *_engines(spec),
+        *_lengths(spec),
     )
 
 
@@ -58,6 +59,23 @@ def _attributes(attributes: tuple[AttributeSpec, ...]) -> Iterator[Broken]:
             yield (*here, "target"), f"is {attribute.target}, outside {wanted}"
         elif attribute.target is None and default_target(attribute.name, 0, 4) is None:
             yield here, f"target is required: {attribute.name!r} has no default"
+
+
+def _lengths(spec: RunSpec) -> Iterator[Broken]:
+    """What would be found after the training: an answer leaves no room for its prompt."""
+    limit = spec.stages.train_acsft.training.max_length_tokens
+    asked: dict[Location, int] = {
+        ("spec", "stages", "evaluate"): spec.stages.evaluate.max_new_tokens
+    }
+    if spec.bootstrap.iterations:
+        asked["spec", "bootstrap"] = spec.bootstrap.max_new_tokens
+    for at, length in asked.items():
+        if length >= limit:
+            yield (
+                (*at, "maxNewTokens"),
+                f"is {length} and leaves no room for a prompt: set it below {limit}, "
+                "trainAcsft's training.maxLengthTokens",
+            )
 
 
 def _engines(spec: RunSpec) -> Iterator[Broken]:

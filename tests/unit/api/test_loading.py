@@ -88,6 +88,12 @@ def test_a_wrong_type_does_not_hide_a_broken_rule():
             "12: spec.defaults.env[0].name: AWS_SECRET_ACCESS_KEY is reserved; choose another variable",
         ),
         (
+            with_spec("  stages: {trainAcsft: {training: {maxLengthTokens: 256}}, "
+                      "evaluate: {maxNewTokens: 64}}\n"),
+            "4: spec.bootstrap.maxNewTokens: is 1024 and leaves no room for a prompt: set it below "
+            "256, trainAcsft's training.maxLengthTokens",
+        ),
+        (
             with_spec("  stages: {trainAcsft: {training: {zeroStage: '3', engine: Plain}}}\n"),
             "12: spec.stages.trainAcsft.training.zeroStage: is 3, but engine Plain does not shard: "
             "leave out one of them",
