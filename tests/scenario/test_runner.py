@@ -120,7 +120,10 @@ def test_changed_data_runs_all_stages_again():
     assert not set(digests(second).values()) & set(digests(first).values())
 
 
-@pytest.mark.parametrize("first_kill", range(1, 21))
+@pytest.mark.parametrize(
+    "first_kill",
+    [*range(1, 5), *(pytest.param(kill, marks=pytest.mark.slow) for kill in range(5, 21))],
+)
 def test_run_ends_the_same_wherever_the_shell_is_killed(first_kill: int):
     """Killed before and after every call once; each time a new shell starts over."""
     run = a_run(iterations=0)
