@@ -17,6 +17,8 @@ from steerlm_jobs.data.readers.raw import RawConversation
 from steerlm_jobs.data.readers.source import SourceReader
 from tests.unit.data.builders import a_pair, a_question, a_rating, a_tree, an_answer, written
 
+pytestmark = pytest.mark.slow  # seconds of the minute that make check may take
+
 texts = st.text(max_size=8)
 spoken = st.text(st.characters(exclude_categories=("Cs",), exclude_characters=":"), min_size=1)
 values = st.recursive(

@@ -12,6 +12,8 @@ from tests.unit.evaluation.builders import SCHEMA
 from tests.unit.evaluation.measured import an_apm_figure, measured
 from tests.unit.evaluation.page_facts import Page, a_judgement, a_round, some_facts
 
+pytestmark = pytest.mark.slow  # seconds of the minute that make check may take
+
 HOSTILE = [
     "</div><script>alert(1)</script><img src=x onerror=alert(2)>",
     '" onmouseover="alert(3)" class="',

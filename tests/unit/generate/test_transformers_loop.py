@@ -7,6 +7,8 @@ from steerlm_jobs.generate.generator import Generated, Sampling
 from steerlm_jobs.generate.transformers_loop import TransformersGenerator
 from tests.unit.generate.tiny import a_model, a_tokenizer
 
+pytestmark = pytest.mark.slow  # seconds of the minute that make check may take
+
 TOKENIZER = a_tokenizer()
 PROMPTS = [list(range(1, 1 + n)) for n in (3, 11, 7, 3, 30, 1)]
 GREEDY = Sampling(max_new_tokens=40, is_greedy=True)
