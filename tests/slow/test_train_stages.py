@@ -23,7 +23,8 @@ from tests.unit.template.builders import THREE_TURNS, messages_of
 
 pytestmark = pytest.mark.slow
 APMS = ["apm", "generative_apm"]
-LORA = {"method": "Lora", "learning_rate": 2e-2, "head_learning_rate": 1e-2}
+LORA = {"method": "Lora", "learning_rate": 1e-2, "head_learning_rate": 1e-2}
+"""At twice this rate an APM's r hangs on how a CPU rounds: 0.78 here, above 0.8 elsewhere."""
 METHODS = pytest.mark.parametrize("training", [{}, LORA], ids=["full", "lora"])
 
 
@@ -58,8 +59,7 @@ def live_logits(monkeypatch, ids) -> dict[str, torch.Tensor]:
 def test_apm_learns_labels_that_the_answers_show(world, kind, training):
     sealed, report = run(world, *getattr(world, kind)(epochs=20, **training))
     figures = json.loads((world.content(sealed) / "training.json").read_text())["figures"]
-    # 0.78 on one CPU and above 0.8 on another: LoRA at this rate amplifies rounding
-    assert figures["quality"]["pearson"]["value"] > 0.6
+    assert figures["quality"]["pearson"]["value"] > 0.8
     assert figures["quality"]["mae"]["value"] < figures["quality"]["constantMeanMae"]
     assert report.metrics["steps"] == "160"
 

@@ -1,7 +1,8 @@
 """The planner: a snapshot and the time in, actions and the next status out. Decides, never waits.
 
 Every action is recorded in the status by one pass and carried out by the next: whoever dies in
-between finds in the status what was about to happen, and in the snapshot whether it did.
+between finds in the status what was about to happen, and in the snapshot whether it did. A probe
+alone needs no record: it has the name of an attempt that is recorded, and makes nothing.
 """
 
 from collections.abc import Mapping

@@ -58,7 +58,7 @@ def stage_job(run: RunIdentity, spec: RunSpec, action: Launch, site: StagePodSet
     meeting = _rendezvous(run, action, num_pods, is_sharded=is_sharded)
     needs = PodNeeds(
         image=settings.image or spec.defaults.image or site.image,
-        command=_command(kind, settings),
+        command=stage_command(kind),
         resources=settings.resources,
         placement=_placement(spec, settings, site),
         environment=(*action.environment, *meeting),
@@ -121,7 +121,8 @@ def as_json(value: V1Job | V1PodTemplateSpec) -> dict[str, Any]:  # Any: JSON
     return found
 
 
-def _command(kind: StageKind, settings: StageSettings) -> tuple[str, ...]:
+def stage_command(kind: StageKind) -> tuple[str, ...]:
+    """Return what the container of a stage runs."""
     program = ("python", "-m", "steerlm_jobs")
     config = ("--config", f"$({mounts.CONFIG_VARIABLE})")
     return (*program, kind.value, *config)

@@ -8,8 +8,7 @@ from steerlm_operator.api.placement import Resources
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.core.configs import stage_settings
 from steerlm_operator.core.observed import Launch
-from steerlm_operator.render import mounts
-from steerlm_operator.render.job import owner
+from steerlm_operator.render.job import owner, stage_command
 from steerlm_operator.render.names import CONFIG_ANNOTATION, PROBE_ROLE, ROLE_LABEL, RunIdentity
 from steerlm_operator.render.pod import PodNeeds, pod_spec
 from steerlm_operator.render.settings import StagePodSettings
@@ -21,18 +20,14 @@ _TRIES: Final = 3
 def probe_job(run: RunIdentity, spec: RunSpec, attempt: Launch, site: StagePodSettings) -> V1Job:
     """Return the probe of an attempt: its stage program, told to look for its result alone.
 
-    It stands in no queue and asks for no GPU (design: a finished GPU stage never runs again because
-    a pod was collected).
+    It stands in no queue and asks for no GPU: a finished GPU stage never runs again because a pod
+    was collected.
     """
     settings = stage_settings(spec, attempt.config.kind)
     labels = {**run.stage_labels(attempt.stage, attempt.attempt), ROLE_LABEL: PROBE_ROLE}
-    config = ("--config", f"$({mounts.CONFIG_VARIABLE})")
     needs = PodNeeds(
         image=settings.image or spec.defaults.image or site.image,
-        command=(
-            *("python", "-m", "steerlm_jobs", attempt.config.kind.value),
-            *(*config, "--only-existing"),
-        ),
+        command=(*stage_command(attempt.config.kind), "--only-existing"),
         resources=Resources(scratch=settings.resources.scratch),
         placement=spec.defaults.cpu_placement,
         environment=attempt.environment,
