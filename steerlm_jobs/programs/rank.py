@@ -66,6 +66,7 @@ def _run(request: RankRequest, stop: StopFlag, meeting: Meeting, notes: Notes) -
 
     speaks = os.environ.get("LOCAL_RANK", "0") == "0"  # one port a node
     with Watchdog(progress, timeout, on_stall), observed(progress) if speaks else nullcontext():
+        progress.update(activity=f"waiting for all {meeting.size} ranks")
         ranks = meeting.connect()
         context = StageContext(config, scratch, stop, progress, notes, ranks)
         report = recipe_of(request.kind)(context)

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from torch.distributed import TCPStore
+from torch.distributed import DistNetworkError, TCPStore
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from steerlm_jobs.contract.errors import InterruptedStageError
+from steerlm_jobs.contract.errors import InterruptedStageError, StalledError
 from steerlm_jobs.process.stop import StopFlag
 from steerlm_jobs.store.clock import monotonic_seconds, pause
 
@@ -27,7 +27,8 @@ DEFAULT_PORT: Final = 29400
 GRACE_SECONDS: Final = 600
 """How long ranks may take for their checkpoint after SIGTERM; a pod's own grace may be shorter."""
 _OTHERS_SECONDS: Final = 30.0
-_START: Final = timedelta(seconds=900)
+MEETING_TIMEOUT: Final = timedelta(seconds=900)
+"""How long nodes wait for the first of them: its pod may still have to be placed and named."""
 _ENDED: Final = "steerlm/ended"
 
 
@@ -75,16 +76,10 @@ def launch(
 
     Raises:
         InterruptedStageError: Asked to stop before a rank was started.
+        StalledError: The first node could not be reached in time.
     """
     _interrupt_until_started(stop)
-    store = TCPStore(
-        nodes.address,
-        nodes.port,
-        is_master=nodes.index == 0,
-        timeout=_START,
-        wait_for_workers=False,
-        multi_tenant=True,
-    )
+    store = meeting_place(nodes, MEETING_TIMEOUT)
     config = LaunchConfig(
         min_nodes=nodes.number,
         max_nodes=nodes.number,
@@ -92,7 +87,7 @@ def launch(
         run_id=run_id,
         rdzv_backend="static",
         rdzv_endpoint=f"{nodes.address}:{store.port}",
-        rdzv_configs={"rank": nodes.index, "timeout": int(_START.total_seconds())},
+        rdzv_configs={"rank": nodes.index, "timeout": int(MEETING_TIMEOUT.total_seconds())},
         max_restarts=0,
         logs_specs=DefaultLogsSpecs(),
         shutdown_timeout=GRACE_SECONDS,
@@ -110,6 +105,32 @@ def launch(
             signal.signal(number, signal.SIG_IGN)
     _wait_for_others(store, nodes)
     return ended
+
+
+def meeting_place(nodes: Nodes, timeout: timedelta) -> TCPStore:
+    """Return the store of the first node, in which all nodes meet.
+
+    Raises:
+        StalledError: It could not be reached in time.
+    """
+    try:
+        return TCPStore(
+            nodes.address,
+            nodes.port,
+            is_master=nodes.index == 0,
+            timeout=timeout,
+            wait_for_workers=False,
+            multi_tenant=True,
+        )
+    except DistNetworkError as error:
+        if nodes.index == 0:
+            raise
+        line = (
+            f"node {nodes.index} of {nodes.number} did not reach the first at {nodes.address}:"
+            f"{nodes.port} within {timeout.total_seconds():g} s; does its pod run, is its name "
+            "known to the cluster's DNS, and is the port open between the nodes?"
+        )
+        raise StalledError(line) from error
 
 
 def _first_exit_codes(error: ChildFailedError) -> dict[int, int]:

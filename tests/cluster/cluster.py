@@ -101,16 +101,29 @@ class Cluster:
         """Wait until a condition of a run holds (`Succeeded`, or `Succeeded=False`); return it.
 
         Raises:
-            AssertionError: It did not in time; the message has the whole status.
+            AssertionError: It did not in time; the message has the whole status, and the end of
+                what each pod has printed.
         """
         target, until = f"steerlmrun/{name}", f"--timeout={seconds}s"
         wait = ("wait", "-n", namespace, target, f"--for=condition={condition}", until)
         said = self.kubectl(*wait, check=False)
         run: dict[str, Any] = self.get(target, "-n", namespace)
         if "condition met" not in said:
-            msg = f"{said}: {json.dumps(run.get('status'), indent=1)}"
+            status = json.dumps(run.get("status"), indent=1)
+            msg = "\n".join([f"{said}: {status}", *self._said_by_pods(namespace)])
             raise AssertionError(msg)
         return run
+
+    def _said_by_pods(self, namespace: str) -> list[str]:
+        """Return the last lines of each pod's log, after its name, node and phase."""
+        found = []
+        for pod in self.get("pods", "-n", namespace)["items"]:
+            name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+            log = self.root / "pods" / uid / "log.txt"
+            text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+            where = f"{pod['spec'].get('nodeName')}, {pod['status']['phase']}"
+            found.append("\n  ".join([f"{name} ({where}):", *text.splitlines()[-15:]]))
+        return found
 
     def wait_for_stage(
         self, namespace: str, name: str, stage: str, state: str, *, seconds: int = 60

@@ -14,9 +14,11 @@ import re
 import shutil
 import signal
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -89,7 +91,8 @@ class Kubelet:
         self._root, self._images = root, images
         self._pods: dict[str, Pod] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._next_address = 1
+        self._addresses = _addresses()
+        self._arrivals = asyncio.Condition()
         self._session: aiohttp.ClientSession
 
     async def run(self, nodes: list[Object]) -> None:
@@ -144,9 +147,10 @@ class Kubelet:
         if pod is None:
             if found["status"].get("phase", "Pending") != "Pending":
                 return
-            pod = Pod(found, self._root / uid, f"127.0.1.{self._next_address}")
-            self._next_address = self._next_address % 250 + 1
+            pod = Pod(found, self._root / uid, next(self._addresses))
             self._pods[uid] = pod
+            async with self._arrivals:
+                self._arrivals.notify_all()
             self._spawn(self._life(pod))
         pod.found = found
         fault = found["metadata"].get("annotations", {}).get(FAULT_ANNOTATION, "")
@@ -307,9 +311,11 @@ class Kubelet:
         places[container.get("terminationMessagePath", "/dev/termination-log")] = str(
             pod.message_file
         )
-        return self._environment(pod, container, places)
+        return await self._environment(pod, container, places)
 
-    def _environment(self, pod: Pod, container: Object, places: dict[str, str]) -> dict[str, str]:
+    async def _environment(
+        self, pod: Pod, container: Object, places: dict[str, str]
+    ) -> dict[str, str]:
         found: dict[str, str] = {}
         for variable in container.get("env", []):
             if "valueFrom" in variable:
@@ -317,18 +323,27 @@ class Kubelet:
             else:
                 value = _expanded(variable.get("value", ""), found)
             found[variable["name"]] = _replaced(value, places)
-        return {name: self._resolved(pod, value) for name, value in found.items()}
+        return {name: await self._resolved(pod, value) for name, value in found.items()}
 
-    def _resolved(self, pod: Pod, value: str) -> str:
-        """Return the address of a pod in place of its name below a headless Service."""
+    async def _resolved(self, pod: Pod, value: str) -> str:
+        """Return the address of a pod in place of its name below a headless Service.
+
+        The scheduler may bind the pods of a Job in any order: a name is waited for, as a program
+        in a real cluster asks its DNS again.
+        """
         subdomain = pod.found["spec"].get("subdomain")
-        if not subdomain or f".{subdomain}" not in value:
+        if not subdomain or not value.endswith(f".{subdomain}"):
             return value
-        for other in self._pods.values():
-            host = other.found["spec"].get("hostname", "")
-            if host and value.startswith(f"{host}.{subdomain}"):
-                return other.address
-        return value
+        async with self._arrivals:
+            while (address := self._address_of(value.removesuffix(f".{subdomain}"))) is None:
+                await self._arrivals.wait()
+        return address
+
+    def _address_of(self, host: str) -> str | None:
+        for pod in self._pods.values():
+            if pod.found["spec"].get("hostname") == host:
+                return pod.address
+        return None
 
     def _field(self, pod: Pod, path: str) -> str:
         if path == "status.podIP":
@@ -481,6 +496,12 @@ def ready_condition() -> Object:
 
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _addresses() -> Iterator[str]:
+    """Return addresses of this machine, others than those of a kubelet beside this one."""
+    first = os.getpid() % 200 + 1
+    return (f"127.{first}.{second}.{third}" for second in count(1) for third in range(1, 251))
 
 
 def _expanded(text: str, environment: dict[str, str]) -> str:
