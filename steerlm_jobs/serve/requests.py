@@ -37,7 +37,7 @@ class ChatRequest:
     """What is asked for. None: the model's own choice."""
 
     turns: tuple[Turn, ...]
-    """Ends with a user turn."""
+    """Ends with a user turn; earlier answers may have labels of their own."""
     system: str | None
     attributes: Mapping[str, int]
     """The levels that the caller sets."""
@@ -116,7 +116,7 @@ def _messages(given: object) -> tuple[str | None, tuple[Turn, ...]]:
     system = None
     turns: list[Turn] = []
     for place, message in enumerate(given):
-        role, text = _message(place, message)
+        role, text, labels = _message(place, message)
         if role in {"system", "developer"}:
             if place:
                 _refuse(f"messages[{place}]", f"a {role} message must be the first one")
@@ -127,14 +127,14 @@ def _messages(given: object) -> tuple[str | None, tuple[Turn, ...]]:
             expected = wanted.value.lower()
             msg = f"the role must be {expected} here: user and assistant take turns, user begins"
             _refuse(f"messages[{place}]", msg)
-        turns.append(Turn(wanted, text))
+        turns.append(Turn(wanted, text, labels=labels))
     if not turns or turns[-1].role is not Role.USER:
         _refuse("messages", "the last message must be the user's: it is the one that is answered")
     return system, tuple(turns)
 
 
-def _message(place: int, given: object) -> tuple[str, str]:
-    """Return (role, text); text parts are joined."""
+def _message(place: int, given: object) -> tuple[str, str, dict[str, int]]:
+    """Return (role, text, labels); text parts are joined."""
     where = f"messages[{place}]"
     if not isinstance(given, dict):
         _refuse(where, "a message is an object with role and content")
@@ -147,19 +147,23 @@ def _message(place: int, given: object) -> tuple[str, str]:
     role = str(given.get("role"))
     if role not in {"system", "developer", "user", "assistant"}:
         _refuse(f"{where}.role", f"no role {role!r}; there are system, user and assistant")
-    return role, content.strip()
+    field = f"{where}.attributes"
+    labels = _attributes(given.get("attributes"), field)
+    if labels and role != Role.ASSISTANT.value.lower():
+        _refuse(field, f"{field} says how an answer was; a {role} message has none")
+    return role, content.strip(), labels
 
 
 def _is_text(part: object) -> bool:
     return isinstance(part, dict) and part.get("type") == "text"
 
 
-def _attributes(given: object) -> dict[str, int]:
+def _attributes(given: object, field: str = "attributes") -> dict[str, int]:
     if given is None:
         return {}
     if not isinstance(given, dict):
-        _refuse("attributes", 'attributes is an object of levels, {"humor": 4} say')
-    return {name: _whole(f"attributes.{name}", level) for name, level in given.items()}
+        _refuse(field, f'{field} is an object of levels, {{"humor": 4}} say')
+    return {name: _whole(f"{field}.{name}", level) for name, level in given.items()}
 
 
 def _temperature(given: object) -> float:

@@ -110,15 +110,30 @@ class ServedModel:
         )
 
     def _labels(self, asked: ChatRequest) -> dict[str, int]:
-        for name in asked.attributes:
-            if name in self._model.schema.names and name not in self._settable():
-                settable = ", ".join(self._settable()) or "none"
-                msg = f"callers may not set {name}; they may set {settable}"
-                raise RequestRefusedError(msg, field=f"attributes.{name}")
+        """Return what the answer is asked for; what earlier answers had is checked as well.
+
+        Raises:
+            RequestRefusedError: An attribute is unknown, out of its range, or not the caller's.
+        """
+        labels = self._checked(asked.attributes)
+        for turn in asked.turns:
+            self._checked(turn.labels)
+        return labels
+
+    def _checked(self, given: Mapping[str, int]) -> dict[str, int]:
+        """Return the labels of all attributes; one that is not the caller's is at its target."""
         try:
-            return asked_labels(asked.attributes, self._model.schema, self._description)
+            labels = asked_labels(given, self._model.schema, self._description)
         except BadConfigError as error:
-            raise RequestRefusedError(str(error), field="attributes") from None
+            raise RequestRefusedError(str(error), field="attributes", status=422) from None
+        targets: Mapping[str, int] = self._description.get("targets", {})
+        for name, level in given.items():
+            if name not in self._settable() and level != targets.get(name):
+                settable = ", ".join(self._settable()) or "none"
+                msg = f"callers may not set {name} (it is {targets.get(name)}); they may set"
+                msg = f"{msg} {settable}"
+                raise RequestRefusedError(msg, field=f"attributes.{name}", status=422)
+        return labels
 
     def _settable(self) -> list[str]:
         found: list[str] = self._description.get("callersMaySet", [])

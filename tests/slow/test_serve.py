@@ -80,19 +80,31 @@ def test_answers_are_those_of_ask_and_of_their_seed(url, model):
 
 
 @pytest.mark.parametrize(
-    ("body", "message"),
+    ("body", "status", "message"),
     [
-        ({"attributes": {"humor": 1}}, "callers may not set humor; they may set quality"),
-        ({"attributes": {"wit": 1}}, "unknown attribute 'wit'; this model knows quality, humor"),
-        ({"attributes": {"quality": 9}}, "quality=9 is outside 0..4"),
-        ({"max_tokens": 512}, "leaves no room"),
-        ({"messages": [{"role": "user", "content": "x" * 600}]}, "longer than the model's 512"),
-        ({"stream": True}, "does not stream"),
+        (
+            {"attributes": {"humor": 1}},
+            422,
+            "callers may not set humor (it is 0); they may set quality",
+        ),
+        (
+            {"attributes": {"wit": 1}},
+            422,
+            "unknown attribute 'wit'; this model knows quality, humor",
+        ),
+        ({"attributes": {"quality": 9}}, 422, "quality=9 is outside 0..4"),
+        ({"max_tokens": 512}, 400, "leaves no room"),
+        (
+            {"messages": [{"role": "user", "content": "x" * 600}]},
+            400,
+            "longer than the model's 512",
+        ),
+        ({"stream": True}, 400, "does not stream"),
     ],
 )
-def test_what_cannot_be_answered_is_refused_with_what_to_do(url, body, message):
-    status, answer = post(url, **body)
-    assert status == 400
+def test_what_cannot_be_answered_is_refused_with_what_to_do(url, body, status, message):
+    found, answer = post(url, **body)
+    assert found == status
     assert message in answer["error"]["message"]
 
 

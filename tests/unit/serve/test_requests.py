@@ -23,11 +23,11 @@ def test_all_that_may_be_asked_for_is_read():
     messages = [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": [{"type": "text", "text": "A"}, {"type": "text", "text": "B"}]},
-        {"role": "assistant", "content": "C"},
+        {"role": "assistant", "content": "C", "attributes": {"humor": 1}},
         {"role": "user", "content": " D\n"},
     ]
     wishes = {"attributes": {"humor": 4}, "max_tokens": 7, "temperature": 0.5, "seed": 3}
-    turns = (Turn(Role.USER, "AB"), Turn(Role.ASSISTANT, "C"), Turn(Role.USER, "D"))
+    turns = (Turn(Role.USER, "AB"), Turn(Role.ASSISTANT, "C", {"humor": 1}), Turn(Role.USER, "D"))
     asked = read(messages=messages, model="m", **wishes)
     assert asked == ChatRequest(turns, "Be brief.", {"humor": 4}, 7, 0.5, 3)
     assert asked.conversation("S").system == "Be brief."
@@ -59,6 +59,21 @@ def test_what_clients_send_along_and_means_nothing_is_no_reason_to_refuse():
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
             "messages[0].content",
             "must be text",
+        ),
+        (
+            {
+                "messages": [
+                    *HI,
+                    {"role": "assistant", "content": "x", "attributes": {"humor": "4"}},
+                ]
+            },
+            "messages[1].attributes.humor",
+            "must be a whole number, not '4'",
+        ),
+        (
+            {"messages": [{**HI[0], "attributes": {"humor": 4}}]},
+            "messages[0].attributes",
+            "says how an answer was; a user message has none",
         ),
         ({"messages": [*HI, *HI]}, "messages[1]", "the role must be assistant here"),
         (
