@@ -1,13 +1,22 @@
 import pytest
 
+from steerlm_jobs.contract.attributes import Attribute
 from steerlm_jobs.contract.config import Execution, StageInput
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.contract.recipes import (
+    AnnotateRecipe,
+    EvaluateRecipe,
+    Filters,
     LabelGroups,
+    Lora,
+    PrepareRecipe,
     Recipe,
+    SampleFilter,
     SampleRecipe,
+    Source,
     TrainAcsftRecipe,
     TrainApmRecipe,
+    Training,
 )
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.core.configs import stage_config
@@ -24,6 +33,131 @@ BASE = {
 def recipe(stage_id: str, **fields: object) -> Recipe:
     spec = RunSpec.model_validate({**BASE, **fields})
     return next(stage_recipe(spec, s) for s in stage_graph(spec) if s.id == stage_id)
+
+
+TRAINING = {
+    "method": "Full",
+    "head_learning_rate": None,
+    "schedule": "Cosine",
+    "beta1": 0.9,
+    "beta2": 0.98,
+    "warmup_steps": 10,
+    "gradient_clip_norm": 1.0,
+    "precision": "Bf16",
+    "max_tokens": 0,
+    "global_batch_size": 128,
+    "max_length_tokens": 4096,
+    "lora": Lora(rank=16, alpha=32),
+    "packing": "Auto",
+    "deterministic": False,
+    "evaluation_every_steps": None,
+    "best_by": "ValidationLoss",
+    "best_by_prompts": 64,
+    "best_by_max_new_tokens": 256,
+}
+NINE = (
+    *("quality", "toxicity", "humor", "creativity"),
+    *("helpfulness", "correctness", "coherence", "complexity", "verbosity"),
+)
+TARGETS = dict(zip(NINE, (4, 0, 0, 0, 4, 4, 4, 2, 2), strict=True))
+ACSFT = {
+    "seed": 1234,
+    "training": Training(learning_rate=5e-6, weight_decay=0.01, epochs=3, **TRAINING),
+    "source_weights": {},
+    "targets": TARGETS,
+    "callers_may_set": tuple(name for name in NINE if name != "toxicity"),
+    "min_level_examples": 50,
+    "labels": "Annotated",
+}
+ANNOTATE = {
+    "quantise": "Round",
+    "labels": "Predicted",
+    "max_length_tokens": 4096,
+    "chunk_rows": 512,
+    "filter": SampleFilter(kind="None", top_n=1, quantile=0.7),
+}
+DEFAULTS = {
+    "prepare": PrepareRecipe(
+        seed=1234,
+        attributes=tuple(Attribute(name=n, min=0, max=4, optional=False) for n in NINE),
+        labelled=(
+            Source(
+                name="a",
+                licence="",
+                format="Auto",
+                labels=None,
+                max_conversations=None,
+                pairs="Both",
+                filters=Filters(
+                    languages=(), drop_deleted=False, drop_unreviewed=False, drop_spam=False
+                ),
+            ),
+        ),
+        unlabelled=(),
+        min_labels=200,
+        validation_fraction=0.05,
+        system_prompt=(
+            "A chat between a curious user and an artificial intelligence assistant. The assistant"
+            " gives helpful, detailed, and polite answers to the user's questions."
+        ),
+    ),
+    "train-apm": TrainApmRecipe(
+        form="Regression",
+        seed=1234,
+        training=Training(learning_rate=9e-6, weight_decay=0.1, epochs=2, **TRAINING),
+        label_groups=LabelGroups(parity="Even", seed=1234),
+        level_starts=False,
+    ),
+    "annotate": AnnotateRecipe(iteration=0, rank_weights={}, **ANNOTATE),
+    "train-acsft": TrainAcsftRecipe(iteration=0, init_from="Base", original_fraction=0.5, **ACSFT),
+    "sample-1": SampleRecipe(
+        iteration=1,
+        seed=1234,
+        samples_per_prompt=4,
+        max_prompts=20_000,
+        top_k=50,
+        temperature=1.0,
+        max_new_tokens=1024,
+        max_length_tokens=4096,
+        min_count=5,
+        maximise=("quality", "helpfulness"),
+        limits={"toxicity": 0},
+        drop_unfinished=True,
+        drop_duplicates=True,
+        chunk_rows=128,
+    ),
+    "annotate-1": AnnotateRecipe(
+        iteration=1,
+        rank_weights={
+            **dict.fromkeys(("quality", "helpfulness", "correctness", "coherence"), 1.0),
+            "toxicity": -1.0,
+        },
+        **ANNOTATE,
+    ),
+    "train-acsft-1": TrainAcsftRecipe(
+        iteration=1, init_from="Previous", original_fraction=0.5, **ACSFT
+    ),
+    "evaluate": EvaluateRecipe(
+        seed=1234,
+        prompts_per_level=100,
+        max_new_tokens=1024,
+        max_length_tokens=4096,
+        meters=(),
+        judge=None,
+        targets=TARGETS,
+        second_scorer="OtherHalf",
+        baselines=(),
+    ),
+}
+"""By stage, with every field: what method and design say of a spec that says nothing."""
+
+
+@pytest.mark.parametrize("stage", DEFAULTS)
+def test_a_spec_that_says_nothing_has_the_methods_settings(stage: str):
+    assert recipe(stage) == DEFAULTS[stage]
+    assert set(DEFAULTS) | {"train-judge"} == {
+        s.id for s in stage_graph(RunSpec.model_validate(BASE))
+    }
 
 
 def test_default_targets_are_those_of_the_method():

@@ -147,6 +147,31 @@ def test_each_answer_counts_once_however_many_paths_hold_it(tmp_path):
     assert (counts.num_messages, counts.known("quality")) == (3, 2)
 
 
+def test_statistics_count_labels_of_each_split_and_lengths(tmp_path):
+    recipe = a_recipe(Source(name="hs"), attributes=(HELPFULNESS, VERBOSITY))
+    rows = [a_rating(f"question {i:02}", "x" * i, helpfulness=i % 2 * 4) for i in range(1, 41)]
+    found = corpus(recipe, tmp_path, hs=rows)
+    told = found.statistics(Schema(recipe.attributes))
+    written_rows = conversations(tmp_path)
+    for split in (TRAIN, VALIDATION):
+        answers = [row.turns[1] for row in written_rows if row.split == split]
+        good = sum(turn.labels["helpfulness"] == 4 for turn in answers)
+        assert told["attributes"][split] == {
+            "helpfulness": {
+                "known": len(answers),
+                "missing_share": 0.0,
+                "histogram": {"0": len(answers) - good, "1": 0, "2": 0, "3": 0, "4": good},
+            },
+            "verbosity": {
+                "known": 0,
+                "missing_share": 1.0,
+                "histogram": dict.fromkeys("01234", 0),
+            },
+        }
+        assert told["conversations"][f"labelled.{split}"] == len(answers)
+    assert told["lengthsCharacters"] == {"p50": 11 + 20, "p95": 11 + 38, "max": 11 + 40}
+
+
 def test_a_source_without_a_conversation_is_refused_with_what_was_left_out(tmp_path):
     with pytest.raises(BadInputError) as caught:
         corpus(a_recipe(Source(name="t")), tmp_path, t=[a_tree(a_question("q"))] * 3)
