@@ -29,9 +29,9 @@ ONLY_EVALUATED: Final = frozenset({TRAIN_JUDGE, *BASELINE_STAGES})
 RECIPE_VERSIONS: dict[StageKind, int] = {
     StageKind.PREPARE: 5,
     StageKind.TRAIN_APM: 3,
-    StageKind.ANNOTATE: 3,
+    StageKind.ANNOTATE: 4,
     StageKind.TRAIN_ACSFT: 5,
-    StageKind.SAMPLE: 2,
+    StageKind.SAMPLE: 3,
     StageKind.EVALUATE: 3,
 }
 """Raised by one whenever the same recipe and inputs would give other results than before."""

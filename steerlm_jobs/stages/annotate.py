@@ -4,7 +4,6 @@ In a bootstrap iteration the rows are samples: they get *predicted* labels, not 
 and the samples of a prompt are ranked.
 """
 
-import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -27,6 +26,7 @@ from steerlm_jobs.data.dataset_card import (
     prepared_licences,
     write_card,
 )
+from steerlm_jobs.data.template import TEMPLATE
 from steerlm_jobs.evaluation.annotation import (
     Labelling,
     annotated,
@@ -39,7 +39,7 @@ from steerlm_jobs.models.steerlm_json import read_level_starts, read_schema
 from steerlm_jobs.process.context import StageContext
 from steerlm_jobs.store.artifacts import ArtifactReader, ArtifactWriter
 from steerlm_jobs.store.chunks import ChunkStore, chunk_name, chunk_ranges
-from steerlm_jobs.store.jsonl import write_jsonl
+from steerlm_jobs.store.jsonl import write_json, write_jsonl
 
 log = logging.getLogger(__name__)
 
@@ -125,8 +125,8 @@ def _sealed(
     else:
         sums, extra = summary(annotated_rows, num_rows, schema), chunks.content_files()
     licences = _licences(context)
-    text = json.dumps({**sums, "licences": licences}, indent=1, sort_keys=True)
-    (writer.content / "summary.json").write_text(f"{text}\n", encoding="utf-8")
+    write_json(writer.content / "summary.json", {**sums, "licences": licences})
+    write_json(writer.content / "template.json", TEMPLATE)
     _write_card(writer.content, recipe, sums, licences)
     _note(context, sums["conversations"], sums["droppedTooLong"], sums["trainLevelCounts"])
     digest = writer.commit(extra=extra).digest

@@ -1,6 +1,5 @@
 """sample: the model answers training prompts under the best labels seen (arXiv:2310.05344, 4a)."""
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from steerlm_jobs.contract.report import Report
 from steerlm_jobs.data.conversations import Conversation
 from steerlm_jobs.data.dataset_card import carried_licences, dataset_card, write_card
 from steerlm_jobs.data.seeds import derived_seed
+from steerlm_jobs.data.template import TEMPLATE
 from steerlm_jobs.evaluation.combinations import (
     Combination,
     CombinationSet,
@@ -33,7 +33,7 @@ from steerlm_jobs.models.steerlm_json import read_schema
 from steerlm_jobs.process.context import StageContext
 from steerlm_jobs.store.artifacts import ArtifactReader, ArtifactWriter
 from steerlm_jobs.store.chunks import ChunkStore, chunk_name, chunk_ranges
-from steerlm_jobs.store.jsonl import write_jsonl
+from steerlm_jobs.store.jsonl import write_json, write_jsonl
 
 log = logging.getLogger(__name__)
 
@@ -154,10 +154,11 @@ def _sealed(
     _check(context, counts)
     writer = ArtifactWriter(context.config, context.scratch)
     write_jsonl(writer.content / chunk_name(0), (s.to_json() for s in samples))
-    _write_json(writer, "combinations.json", _set_json(combinations))
+    write_json(writer.content / "combinations.json", _set_json(combinations))
     sums = {name: counts[name] for name in ("prompts", "promptsTooLong", "asked", *_DROPS, "kept")}
     licences = carried_licences(_annotated_reader(context))
-    _write_json(writer, "summary.json", {**sums, "licences": licences})
+    write_json(writer.content / "summary.json", {**sums, "licences": licences})
+    write_json(writer.content / "template.json", TEMPLATE)
     what = "Answers of a model to training prompts under the best labels seen in the data."
     write_card(writer.content, dataset_card("Samples", what, licences, sums))
     return Report(
@@ -193,11 +194,6 @@ def _check(context: StageContext, counts: Counter[str]) -> None:
 def _set_json(found: CombinationSet) -> dict[str, object]:
     rows = [{"labels": dict(c.labels), "count": c.count} for c in found.combinations]
     return {"combinations": rows, "warning": found.warning}
-
-
-def _write_json(writer: ArtifactWriter, name: str, value: object) -> None:
-    text = json.dumps(value, indent=1, sort_keys=True)
-    (writer.content / name).write_text(f"{text}\n", encoding="utf-8")
 
 
 def _annotated(context: StageContext) -> Iterator[Conversation]:

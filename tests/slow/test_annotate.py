@@ -12,6 +12,7 @@ from steerlm_jobs.contract.errors import (
 )
 from steerlm_jobs.contract.recipes import AnnotateRecipe, SampleFilter
 from steerlm_jobs.data.conversations import Conversation, Role
+from steerlm_jobs.data.template import TEMPLATE
 from steerlm_jobs.stages import annotate
 from steerlm_jobs.store.artifacts import ArtifactReader
 from tests.slow.tiny_run import StopAfter, TinyRun, a_conversation, content, with_labels
@@ -73,6 +74,7 @@ def test_every_answer_of_all_splits_is_labelled_in_the_order_of_prepare(tmp_path
     summary = json.loads(content(source, "summary.json").read_text())
     assert (summary["conversations"], summary["assistantTurns"]) == (11, 15)
     assert summary["licences"] == {"labelled": "MIT", "unlabelled": ""}
+    assert json.loads(content(source, "template.json").read_text()) == TEMPLATE
     assert "- unlabelled: licence unknown\n" in content(source, "README.md").read_text()
     assert summary["histograms"]["human"]["quality"] == dict.fromkeys("01234", 1)
     labels = Counter(str(t.labels["humor"]) for t in turns)

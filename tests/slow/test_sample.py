@@ -5,6 +5,7 @@ import pytest
 from steerlm_jobs.contract.errors import BadInputError, ExitCode, InterruptedStageError
 from steerlm_jobs.contract.recipes import AnnotateRecipe, SampleRecipe
 from steerlm_jobs.data.conversations import Conversation
+from steerlm_jobs.data.template import TEMPLATE
 from steerlm_jobs.stages import sample
 from steerlm_jobs.store.artifacts import ArtifactReader, ArtifactWriter
 from steerlm_jobs.store.jsonl import write_json, write_jsonl
@@ -75,6 +76,7 @@ def test_the_summary_accounts_for_every_sample_asked_for(tmp_path):
     assert drops == 21 - len(samples)
     assert counts["unfinished"] > 0
     assert counts["licences"] == {"labelled": "MIT"}
+    assert json.loads(content(source, "template.json").read_text()) == TEMPLATE
     assert "- labelled: licence MIT\n" in content(source, "README.md").read_text()
 
 
