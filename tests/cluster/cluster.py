@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,13 +27,17 @@ class Cluster:
 
     root: Path
     num_gpu_nodes: int = 2
+    audited_more: Sequence[dict[str, Any]] = ()
+    """Rules of the audit policy for requests of which more than the metadata is kept."""
     _stack: ExitStack = field(default_factory=ExitStack)
     _operator: subprocess.Popen[bytes] | None = None
     health_port: int = 0
 
     def __enter__(self) -> "Cluster":
         self.root.mkdir(parents=True, exist_ok=True)
-        self.control_plane = self._stack.enter_context(ControlPlane(self.root / "control-plane"))
+        self.control_plane = self._stack.enter_context(
+            ControlPlane(self.root / "control-plane", self.audited_more)
+        )
         self.s3 = self._stack.enter_context(S3Server(self.root / "s3"))
         self._install_chart()
         self.kubectl("wait", "--for=condition=Established", "crd/steerlmruns.steerlm.dev")
@@ -173,11 +178,11 @@ class Cluster:
         """
         self.health_port = free_port()
         environment = {
-            **_PATHS,
+            **PATHS,
             "KUBECONFIG": str(kubeconfig or self.control_plane.kubeconfig(OPERATOR)),
             "STEERLM_OPERATOR_HEALTH_PORT": str(self.health_port),
             "STEERLM_OPERATOR_HOST": "127.0.0.1",
-            "STEERLM_OPERATOR_STAGE_PODS": json.dumps(self._stage_pods()),
+            "STEERLM_OPERATOR_STAGE_PODS": json.dumps(self.stage_pods()),
             **{f"STEERLM_OPERATOR_{name.upper()}": value for name, value in settings.items()},
         }
         command = [sys.executable, "-P", "-m", "steerlm_operator"]
@@ -186,7 +191,7 @@ class Cluster:
         )
         return self._operator
 
-    def _stage_pods(self) -> dict[str, Any]:
+    def stage_pods(self) -> dict[str, Any]:
         """What the chart would say of stage pods here."""
         s3 = {"endpointUrl": self.s3.url, "region": "us-east-1"}
         return {"image": IMAGE, "graceSeconds": 20, "s3": s3}
@@ -201,16 +206,21 @@ class Cluster:
         return code
 
     def _start_kubelet(self) -> None:
-        images = {IMAGE: "steerlm_jobs", STAND_IN_IMAGE: "tests.cluster.stand_in"}
         command = [
-            *(sys.executable, "-m", "tests.cluster.kubelet"),
+            *(sys.executable, "-m", *self.kubelet_program()),
             *("--kubeconfig", str(self.control_plane.kubeconfig(KUBELET))),
-            *("--root", str(self.root / "pods"), "--gpu-nodes", str(self.num_gpu_nodes)),
+            *("--root", str(self.root / "pods")),
         ]
+        self.kubelet = start(command, self.root / "kubelet.log", environment=PATHS, at=ROOT)
+        self._stack.callback(end, self.kubelet)
+
+    def kubelet_program(self) -> list[str]:
+        """Return the module that is the kubelet, and what it is told beside where to work."""
+        images = {IMAGE: "steerlm_jobs", STAND_IN_IMAGE: "tests.cluster.stand_in"}
+        program = ["tests.cluster.kubelet", "--gpu-nodes", str(self.num_gpu_nodes)]
         for name, module in images.items():
-            command += ["--image", f"{name}={module}"]
-        kubelet = start(command, self.root / "kubelet.log", environment=_PATHS, at=ROOT)
-        self._stack.callback(end, kubelet)
+            program += ["--image", f"{name}={module}"]
+        return program
 
 
-_PATHS = {"PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}"}
+PATHS = {"PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}"}

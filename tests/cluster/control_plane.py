@@ -9,6 +9,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,11 @@ from tests.cluster.processes import end, start
 ADMIN = "admin"
 KUBELET = "kubelet"
 OPERATOR = "operator"
+KUBELET_USER = "process-kubelet"
 OPERATOR_USER = "system:serviceaccount:steerlm-system:steerlm-operator"
 START_SECONDS = 60
 _ANSWERED = ("ResponseStarted", "ResponseComplete")
+_METADATA = {"level": "Metadata"}
 
 
 @dataclass
@@ -33,6 +36,8 @@ class ControlPlane:
     """A running control plane below one folder. Use as a context manager."""
 
     root: Path
+    audited_more: Sequence[dict[str, Any]] = ()
+    """Rules of the audit policy for requests of which more than the metadata is kept."""
     tokens: dict[str, str] = field(default_factory=dict)
     port: int = 0
     _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -83,13 +88,17 @@ class ControlPlane:
     def url(self) -> str:
         return f"https://127.0.0.1:{self.port}"
 
+    @property
+    def audit_file(self) -> Path:
+        return self.root / "audit.log"
+
     def kubeconfig(self, user: str) -> Path:
         """Return the kubeconfig of a user."""
         return self.root / f"{user}.kubeconfig"
 
     def audit_log(self) -> list[dict[str, Any]]:
         """Return what the API server was asked and has answered; a watch counts from its start."""
-        text = (self.root / "audit.log").read_text(encoding="utf-8")
+        text = self.audit_file.read_text(encoding="utf-8")
         lines = (json.loads(line) for line in text.splitlines() if line.endswith("}"))
         return [line for line in lines if line.get("stage") in _ANSWERED]
 
@@ -111,7 +120,7 @@ class ControlPlane:
             "authorization-mode": "RBAC",
             "service-cluster-ip-range": "10.0.0.0/24",
             "audit-policy-file": self.root / "audit.yaml",
-            "audit-log-path": self.root / "audit.log",
+            "audit-log-path": self.audit_file,
             "audit-log-maxsize": 2000,
             "endpoint-reconciler-type": "none",
             "max-requests-inflight": 2000,
@@ -129,7 +138,7 @@ class ControlPlane:
         (self.root / "sa.key").write_bytes(pem)
         users = {
             ADMIN: ("admin", "system:masters"),
-            KUBELET: ("process-kubelet", "system:masters"),
+            KUBELET: (KUBELET_USER, "system:masters"),
             OPERATOR: (OPERATOR_USER, "system:serviceaccounts"),
         }
         rows = []
@@ -142,7 +151,7 @@ class ControlPlane:
             "apiVersion": "audit.k8s.io/v1",
             "kind": "Policy",
             "omitStages": ["RequestReceived"],
-            "rules": [{"level": "Metadata"}],
+            "rules": [*self.audited_more, _METADATA],
         }
         (self.root / "audit.yaml").write_text(yaml.safe_dump(policy), encoding="utf-8")
 

@@ -237,7 +237,7 @@ class Kubelet:
 
     async def _crashed(self, pod: Pod, code: int) -> None:
         """Report the end of a container that is started again."""
-        ended = {"exitCode": code, "reason": "Error", "message": _message(pod, code)}
+        ended = {"exitCode": code, "reason": "Error", "message": self._message(pod, code)}
         pod.restarts += 1
         last = {"terminated": {**ended, "startedAt": pod.started_at, "finishedAt": now()}}
         await self._report(pod, "Running", {"waiting": {"reason": "CrashLoopBackOff"}}, last)
@@ -251,9 +251,16 @@ class Kubelet:
             "reason": reason,
             "startedAt": pod.started_at,
             "finishedAt": now(),
-            "message": _message(pod, code),
+            "message": self._message(pod, code),
         }
         await self._report(pod, "Succeeded" if code == 0 else "Failed", {"terminated": ended})
+
+    def _message(self, pod: Pod, code: int) -> str:
+        """Return the termination message of a container that has ended."""
+        if pod.message_file.exists() and pod.message_file.stat().st_size:
+            return pod.message_file.read_text(encoding="utf-8")[:MESSAGE_BYTES]
+        log = (pod.folder / "log.txt").read_text(encoding="utf-8", errors="replace")
+        return "" if code == 0 else log[-2048:]
 
     async def _stop(self, pod: Pod) -> None:
         """SIGTERM, then SIGKILL when the grace is over, then the object goes."""
@@ -519,13 +526,6 @@ def _replaced(value: str, places: dict[str, str]) -> str:
 def _inherited() -> dict[str, str]:
     kept = ("PATH", "PYTHONPATH", "OMP_NUM_THREADS", "LANG")
     return {name: os.environ[name] for name in kept if name in os.environ}
-
-
-def _message(pod: Pod, code: int) -> str:
-    if pod.message_file.exists() and pod.message_file.stat().st_size:
-        return pod.message_file.read_text(encoding="utf-8")[:MESSAGE_BYTES]
-    log = (pod.folder / "log.txt").read_text(encoding="utf-8", errors="replace")
-    return "" if code == 0 else log[-2048:]
 
 
 def _signal(pod: Pod, number: signal.Signals) -> None:

@@ -55,7 +55,7 @@ def _run(config: StageConfig, progress_file: Path) -> Report:
     folder = _folder(config, config.kind, fingerprint)
     manifest = folder / "manifest.json"
     if manifest.exists():
-        return _sealed(config, fingerprint, is_cached=True)
+        return sealed(config, is_cached=True)
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / "checkpoint"
     step = int(checkpoint.read_text()) if checkpoint.exists() else 0
@@ -69,10 +69,12 @@ def _run(config: StageConfig, progress_file: Path) -> Report:
             return Report(exit_code=21, message="interrupted")
     digest = short_sha256(fingerprint.encode())
     _replace(manifest, json.dumps({"digest": digest, "kind": config.kind.value}))
-    return _sealed(config, fingerprint, is_cached=False)
+    return sealed(config, is_cached=False)
 
 
-def _sealed(config: StageConfig, fingerprint: str, *, is_cached: bool) -> Report:
+def sealed(config: StageConfig, *, is_cached: bool) -> Report:
+    """Return the report of a stage whose artifact is there."""
+    fingerprint = _fingerprint(config)
     return Report(
         exit_code=0,
         fingerprint=fingerprint,

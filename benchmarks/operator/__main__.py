@@ -1,0 +1,127 @@
+"""The operator beside rivals of forty lines, on a real control plane of this machine.
+
+    python -m benchmarks.operator --runs 1,20,200
+
+Chains of eight stages that take no time, many at once. Each contender has a control plane of its
+own, started for it (tests/cluster): etcd, API server, controllers, scheduler. Then the API server's
+audit log tells when what was written.
+
+  operator       advances runs: as installed by default, a process under its own service account
+  floor on pods  forty lines that create the next Job as soon as the pod of the last has succeeded
+  floor on Jobs  the same, but wait until its Job is Complete, as most operators do
+
+The rivals create the very Jobs that the operator would, and do nothing else: no status, Events,
+retries, restart. Argo Workflows is not among them: its controller is not at hand here.
+
+What is told of each:
+
+  pod succeeded -> next Job  from the kubelet's last word on the pod to the next Job created
+  Job Complete -> next Job   the same from the Job controller's last word; negative: not waited for
+  stages/min                 churn: from the first request to the last Job created
+  CPU                        seconds per 1,000 stages, of the contender and of the control plane
+
+and of the operator:
+
+  writes a transition        API writes from a run's first Job to its last; Events are apart
+  progress                   writes of nothing but progress, while all runs are in a long stage
+  restart                    stopped while all runs live and their pods end; from its new start to
+                             the first status that it writes, and to that of the last run
+
+It takes about four minutes at 1 and 20 runs, as many more at 200, twenty at 1,000. The first time
+the control plane is built (Go 1.26, eight minutes). Progress goes to stderr; the last line on
+stdout is JSON: the operator's churn over that of the floor on pods.
+"""
+
+import argparse
+import math
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from benchmarks.operator.contenders import Contender
+from benchmarks.operator.contest import Load, Measured, measure
+from benchmarks.operator.report import result, tables
+from benchmarks.operator.scene import Pods
+from steerlm_jobs.store.clock import monotonic_seconds
+from tests.quickstart import STAGES
+
+_ENOUGH_TRANSITIONS: Final = {
+    Contender.OPERATOR: 100,
+    Contender.FLOOR_ON_PODS: 100,
+    Contender.FLOOR_ON_JOBS: 30,
+}
+"""A single chain goes on again and again until so many were seen; the last one is slow."""
+
+
+def main() -> None:
+    """Measure each contender at each size, and print one line of JSON last."""
+    given = _arguments()
+    folder = Path(tempfile.mkdtemp(prefix="steerlm-benchmark-"))
+    started = monotonic_seconds()
+
+    def say(text: str) -> None:
+        print(f"{monotonic_seconds() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
+
+    found = []
+    for number, (contender, load) in enumerate(_contests(given)):
+        say(f"{contender}, {load.num_live} live: a control plane of its own")
+        found.append(measure(contender, load, folder / str(number), say))
+        say(_word(found[-1]))
+    shutil.rmtree(folder)  # after a failure it stays, with all logs
+    print(tables(found))
+    print(result(found).line())
+
+
+def _contests(given: argparse.Namespace) -> Iterator[tuple[Contender, Load]]:
+    """Yield in turns, so that a busy machine slows all."""
+    for num_live in given.runs:
+        for repeat in range(given.repeats):
+            for contender in Contender:
+                enough = _ENOUGH_TRANSITIONS[contender]
+                num_rounds = math.ceil(enough / (num_live * (len(STAGES) - 1)))
+                held_seconds = given.held_seconds if repeat == 0 else 0.0
+                yield contender, Load(num_live, num_rounds, given.pods, held_seconds)
+
+
+def _word(one: Measured) -> str:
+    return f"{one.contender}, {one.num_live} live: {one.stages_per_minute:.0f} stages/min"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.operator",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--runs",
+        type=lambda text: [int(word) for word in text.split(",")],
+        default=[1, 20, 200],
+        metavar="N,N",
+        help="live runs, one size after the other (1,20,200)",
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=1, help="times that all is done, for the spread (1)"
+    )
+    parser.add_argument(
+        "--pods",
+        type=Pods,
+        choices=list(Pods),
+        default=Pods.HOLLOW,
+        help="what plays a stage: a kubelet that only says so (hollow), or a Python process each, "
+        "with no restart measured (hollow)",
+    )
+    parser.add_argument(
+        "--held-seconds",
+        type=float,
+        default=120.0,
+        help="length of the stage whose progress writes are counted; 0: not measured (120)",
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""A kubelet without processes: `python -m benchmarks.operator.hollow`.
+
+It walks a pod from Pending over Running to Succeeded and leaves the report that the stand-in
+program would (tests/cluster/stand_in.py), through the code of tests/cluster's own kubelet: no
+operator can tell the difference. A thousand processes at once on two cores would measure Python's
+start. It may hold the pods of one stage in Running until it is told to let go:
+
+    SIGUSR1  hold from now on
+    SIGUSR2  let go
+"""
+
+import argparse
+import asyncio
+import itertools
+import signal
+import socket
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from steerlm_jobs.contract.config import StageConfig
+from steerlm_jobs.contract.report import Progress, fit_report
+from steerlm_operator.render import mounts
+from steerlm_operator.render.names import CONFIG_ANNOTATION
+from tests.cluster.kubelet import Kubelet, Pod, a_node, now
+from tests.cluster.runs import STAND_IN_IMAGE
+from tests.quickstart import STAGES
+from tests.slow.stand_in_jobs import sealed
+
+HELD_STAGE: Final = STAGES[-1]
+HOLD: Final = signal.SIGUSR1
+LET_GO: Final = signal.SIGUSR2
+PODS_PER_NODE: Final = 200
+_ELSEWHERE: Final = ("198.51.100.1", 9)
+"""An address of nobody's (RFC 5737)."""
+
+
+_STEPS: Final = itertools.count(1)
+
+
+class HollowKubelet(Kubelet):
+    """Nodes whose pods succeed at once."""
+
+    def __init__(self, kubeconfig: Path, root: Path) -> None:
+        super().__init__(kubeconfig, root, {STAND_IN_IMAGE: []})
+        self.address = own_address()
+        """Of all pods: one server tells of their progress."""
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+
+    async def _prepared(self, pod: Pod) -> dict[str, str]:
+        del pod
+        return {}
+
+    async def _run(self, pod: Pod, command: list[str], environment: dict[str, str]) -> int:
+        del command, environment
+        pod.address, pod.started_at, pod.is_ready = self.address, now(), True
+        await self._report(pod, "Running", {"running": {"startedAt": pod.started_at}})
+        if _config_of(pod).stage == HELD_STAGE:
+            await self.may_end.wait()
+        pod.is_ready = False
+        return 0
+
+    def _message(self, pod: Pod, code: int) -> str:
+        del code
+        return fit_report(sealed(_config_of(pod), is_cached=False))
+
+
+def own_address() -> str:
+    """Return this machine's address, or one of the loopback if it has no other.
+
+    The API server takes no loopback address for an endpoint of a Service, and the controllers try
+    again and again. Nothing is sent.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(_ELSEWHERE)
+        except OSError:
+            return "127.0.2.1"
+        return str(probe.getsockname()[0])
+
+
+def _config_of(pod: Pod) -> StageConfig:
+    text = pod.found["metadata"]["annotations"][CONFIG_ANNOTATION]
+    return StageConfig.model_validate_json(text)
+
+
+async def _tell_progress(_request: web.Request) -> web.Response:
+    """Say that another step was done since anybody asked last, of whichever pod."""
+    done = next(_STEPS)
+    progress = Progress(done=done, total=2 * done, checkpoint_step=done)
+    return web.Response(
+        text=progress.model_dump_json(by_alias=True), content_type="application/json"
+    )
+
+
+async def _main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kubeconfig", type=Path, required=True)
+    parser.add_argument("--root", type=Path, required=True, help="folder for the pods' files")
+    parser.add_argument("--nodes", type=int, default=1)
+    given = parser.parse_args()
+    kubelet = HollowKubelet(given.kubeconfig, given.root)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(HOLD, kubelet.may_end.clear)
+    loop.add_signal_handler(LET_GO, kubelet.may_end.set)
+    app = web.Application()
+    app.router.add_get("/progress", _tell_progress)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, kubelet.address, mounts.PORT).start()
+    await kubelet.run([a_node(f"hollow-{i}") for i in range(given.nodes)])
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())
