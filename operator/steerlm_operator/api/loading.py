@@ -11,14 +11,14 @@ from typing import Any, Final, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from steerlm_operator.api.documents import apply_overrides, read_document
+from steerlm_operator.api.documents import Document, apply_overrides, read_document
 from steerlm_operator.api.partial import broken_elsewhere
 from steerlm_operator.api.problems import Broken, InvalidRunError, Location, Problem, dotted
 from steerlm_operator.api.rules import broken_rules
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.unsupported import unsupported
 
-__all__ = ["InvalidRunError", "Problem", "load_run"]
+__all__ = ["InvalidRunError", "Problem", "load_run", "run_of"]
 
 _SHOWN_CHARACTERS: Final = 60
 _HIDDEN: Final = ("env", "secretName", "tokenSecretName", "credentials")
@@ -42,6 +42,19 @@ def load_run(
     document = read_document(text, file_name)
     _name_sources(document.value)
     apply_overrides(document, overrides or {})
+    return _loaded(document)
+
+
+def run_of(found: dict[str, Any]) -> SteerLMRun:  # Any: JSON
+    """Return the run that an object of an API server is; it may be changed on the way.
+
+    Raises:
+        InvalidRunError: With all problems at once.
+    """
+    return _loaded(Document("", found))
+
+
+def _loaded(document: Document) -> SteerLMRun:
     _name_sources(document.value)
     try:
         run = _validated(document.value)

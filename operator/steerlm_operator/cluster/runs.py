@@ -14,7 +14,7 @@ from steerlm_operator.api.conditions import (
     ConditionType,
     with_condition,
 )
-from steerlm_operator.api.loading import InvalidRunError, load_run
+from steerlm_operator.api.loading import InvalidRunError, run_of
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.status import Phase, RunStatus, StageStatus
@@ -142,7 +142,7 @@ def _run(found: Object) -> tuple[SteerLMRun | None, str]:
 def _parsed(text: str) -> tuple[SteerLMRun | None, str]:
     """Read a spec once: it never changes by itself, and a pass must be quick."""
     try:
-        return load_run(text, file_name=""), ""
+        return run_of(json.loads(text)), ""
     except InvalidRunError as error:
         lines = (f"{problem.path}: {problem.message}" for problem in error.problems)
         return None, "; ".join(lines)[:1000]

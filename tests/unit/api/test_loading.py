@@ -2,12 +2,14 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
-from steerlm_operator.api.loading import InvalidRunError, load_run
+from steerlm_operator.api.loading import InvalidRunError, load_run, run_of
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.unused import unused_fields
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
+CLUSTER_EXAMPLES = EXAMPLES.parent / "crds/examples"
 GOOD = """\
 apiVersion: steerlm.dev/v1alpha1
 kind: SteerLMRun
@@ -195,3 +197,20 @@ def test_on_one_machine_only_the_gpus_of_a_training_mean_something():
         "spec.stages.trainApm.resources.cpu",
         "spec.stages.annotate.resources",
     )
+
+
+@pytest.mark.parametrize("name", ["quickstart", "a100-efa-kueue"])
+def test_an_object_of_a_server_is_read_as_its_yaml_is(name: str):
+    text = (CLUSTER_EXAMPLES / f"{name}.yaml").read_text()
+    assert run_of(yaml.safe_load(text)) == load_run(text, file_name="")
+
+
+def test_a_broken_object_of_a_server_gets_the_lines_that_its_yaml_gets():
+    text = with_spec("  bootstrap: {iterations: 99, itterations: 1}\n")
+    with pytest.raises(InvalidRunError) as by_object:
+        run_of(yaml.safe_load(text))
+    shown = [(p.path, p.message) for p in by_object.value.problems]
+    with pytest.raises(InvalidRunError) as by_text:
+        load_run(text, file_name="run.yaml")
+    assert shown == [(p.path, p.message) for p in by_text.value.problems]
+    assert len(shown) == 2
