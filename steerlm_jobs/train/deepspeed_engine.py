@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from steerlm_jobs.contract.recipes import Training
 from steerlm_jobs.models.lora import borrowed_parameters
@@ -97,14 +98,13 @@ class DeepSpeedEngine:
 
     def load_weights(self, weights: Mapping[str, Tensor]) -> None:
         """Set the masters, and the weights that forward passes use."""
-        put = self._deepspeed.utils.safe_set_full_fp32_param
         for name, parameter in self._named.items():
             with self._gathering([parameter], writer=0), torch.no_grad():
                 value = weights[name].to(self.device) if name in weights else None
                 value = torch.empty_like(parameter) if value is None else value
                 self.ranks.send_first(value)
                 parameter.copy_(value)
-            put(parameter, value)
+            self._put(parameter, value)
 
     def optimizer_state(self) -> dict[str, Tensor]:
         """Return a copy of the optimizer's state, gathered."""
@@ -124,7 +124,6 @@ class DeepSpeedEngine:
         said = json.loads(self.ranks.first_says(json.dumps(steps[:1])))
         for part in self._adamw.state.values():
             part["step"].fill_(said[0] if said else 0.0)
-        put = self._deepspeed.utils.safe_set_full_optimizer_state
         for name, parameter in self._named.items():
             for quantity in _QUANTITIES:
                 given = state.get(f"{name}/{quantity}")
@@ -132,7 +131,7 @@ class DeepSpeedEngine:
                 value = torch.zeros(shape) if given is None else given
                 value = value.to(self.device)
                 self.ranks.send_first(value)
-                put(parameter, value, quantity)
+                self._put(parameter, value, quantity)
 
     def whole(self) -> AbstractContextManager[object]:
         """Return the context in which weights that are spread come together."""
@@ -146,6 +145,30 @@ class DeepSpeedEngine:
         context: AbstractContextManager[object]
         context = self._deepspeed.zero.GatheredParameters(parameters, modifier_rank=writer)
         return context
+
+    def _put(self, parameter: nn.Parameter, value: Tensor, quantity: str | None = None) -> None:
+        """Set a master, or a quantity of its optimizer state, each rank its part.
+
+        At stage 3 we cut it ourselves: DeepSpeed fails on what ranks cannot share equally, as the
+        nine biases of a head.
+        """
+        utils = self._deepspeed.utils
+        if self._zero_stage == 3:
+            even = functional.pad(value.flatten(), (0, -value.numel() % self.ranks.size))
+            value = even.chunk(self.ranks.size)[self.ranks.rank]
+            put_master, put_state = (
+                utils.safe_set_local_fp32_param,
+                utils.safe_set_local_optimizer_state,
+            )
+        else:
+            put_master, put_state = (
+                utils.safe_set_full_fp32_param,
+                utils.safe_set_full_optimizer_state,
+            )
+        if quantity is None:
+            put_master(parameter, value)
+        else:
+            put_state(parameter, value, quantity)
 
     def _gathered(self, tensors: Any) -> dict[str, Tensor]:  # an iterator of (name, tensor)
         """Let all ranks give their part; keep the whole on rank 0."""
@@ -192,7 +215,7 @@ def _deepspeed(device: torch.device) -> Any:  # untyped
 
 def _config(training: Training, zero_stage: int, num_elements: int) -> dict[str, object]:
     """Return DeepSpeed's settings; accumulation and learning rates are ours."""
-    bucket = min(_BUCKET_ELEMENTS, num_elements)
+    bucket = min(_BUCKET_ELEMENTS, num_elements + num_elements % 2)  # DeepSpeed wants it even
     persistent = min(_PERSISTENT_ELEMENTS, num_elements // 1000)
     return {
         "train_micro_batch_size_per_gpu": 1,

@@ -94,8 +94,25 @@ class Program:
             return self._trained(engine, layout, folder=folder, attempt=2)
         raise AssertionError("a rank was not interrupted")
 
+    def _judged(self, engine, layout):
+        """Train backbone and head on answers of which one, two or three labels are known."""
+        generator = torch.Generator().manual_seed(5)
+
+        def labelled(rows):
+            for place, e in enumerate(rows):
+                known_A = torch.tensor([True, place % 2 == 0, place % 5 == 0])
+                labels_A = torch.rand(3, generator=generator).where(known_A, torch.nan)
+                yield ApmExample(e.ids, labels_A, known_A, "s")
+
+        apm = Apm(a_model().base_model, 3)
+        torch.nn.init.normal_(apm.head.weight, std=0.1, generator=generator)
+        rows, held_out = list(labelled(examples(40))), list(labelled(examples(6, seed=1)))
+        return self._trained(
+            engine, layout, objective=ApmObjective(apm), data=(rows, held_out), rate=3e-4
+        )
+
     def _left(self, engine, layout):
-        """Stop in step 7 and leave the checkpoint to others."""
+        """Stop in the middle and leave the checkpoint to others."""
         stop = StopFlag()
 
         def ask(loss):
@@ -106,7 +123,7 @@ class Program:
             self._trained(
                 engine,
                 layout,
-                folder=f"left-{engine}",
+                folder=f"left-{engine}-on-{self._ranks.size}",
                 objective=Disturbed(an_objective(), {12}, ask),
                 stop=stop,
             )
@@ -115,8 +132,10 @@ class Program:
         raise AssertionError("it was not interrupted")
 
     def _taken(self, engine, layout, left_by):
-        """Go on from a checkpoint of another engine and world size."""
-        return self._trained(engine, layout, folder=f"left-{left_by}", attempt=3)
+        """Go on from a checkpoint of another engine and world size: one, or two."""
+        return self._trained(
+            engine, layout, folder=f"left-{left_by}-on-{3 - self._ranks.size}", attempt=3
+        )
 
     def _bad(self, engine, layout, *calls):
         """Let some losses of the last rank be NaN."""
@@ -198,10 +217,12 @@ class Program:
     def _trained(self, engine, layout, *, precision="Fp32", folder=None, **more):
         folder = folder or self._name
         objective = more.pop("objective", None) or an_objective()
-        training = a_training(**TRAINING, precision=precision)
+        data = dict(zip(("examples", "validation"), more.pop("data", ()), strict=False))
+        rate = {"learning_rate": more.pop("rate", TRAINING["learning_rate"])}
+        training = a_training(**{**TRAINING, **rate}, precision=precision)
         context = self._context(folder, ENGINES[engine], **more)
         made = self._engine(objective, training, context)
-        task = a_task(objective, training, layout=LAYOUTS[layout])
+        task = a_task(objective, training, layout=LAYOUTS[layout], **data)
         history = train(task, made, context)
         weights = made.weights()
         digest = sum(float(t.double().abs().sum()) for t in weights.values())

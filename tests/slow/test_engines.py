@@ -1,6 +1,6 @@
 """One training, the same numbers: any engine, one rank or two, any accumulation, resumed or not.
 
-Two programs train everything once, on one rank and on two; the tests compare what they left.
+Programs train everything once, on one rank and on two; the tests compare what they left.
 """
 
 import json
@@ -23,10 +23,18 @@ EXACT = (
     "history,zero3,padded",
 )
 ROUGH = tuple(f"history,{engine},packed,Bf16" for engine in ENGINES)
+JUDGED = (
+    *(f"judged,{engine},packed" for engine in ENGINES),
+    "judged,plain,one-by-one",
+    "judged,zero2,padded",
+)
+"""The regression head, with labels of which many are unknown."""
 LEFT = {"plain": "zero3", "zero2": "plain", "zero3": "zero1"}
-"""Who leaves a checkpoint on two ranks, and who takes it on one."""
+"""Who leaves a checkpoint on two ranks, and who takes it on one; and the other way round."""
+TAKEN = tuple(f"taken,{taker},packed,{engine}" for engine, taker in LEFT.items())
 ON_TWO = (
     *EXACT,
+    *JUDGED,
     *ROUGH,
     *(
         f"{kind},{engine}{more}"
@@ -45,16 +53,18 @@ ON_TWO = (
 )
 ON_ONE = (
     *EXACT,
+    *JUDGED,
     *ROUGH[:2],
     "history,plain,whole",
-    *(f"taken,{taker},packed,{engine}" for engine, taker in LEFT.items()),
+    *(f"left,{engine},packed" for engine in LEFT),
+    *TAKEN,
 )
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     folder = tmp_path_factory.mktemp("engines")
-    for num_ranks, names in ((2, ON_TWO), (1, ON_ONE)):
+    for num_ranks, names in ((2, ON_TWO), (1, ON_ONE), (2, TAKEN)):
         command = [sys.executable, "-m", "tests.slow.rank_program", str(folder), str(num_ranks)]
         paths = os.pathsep.join((str(ROOT), str(ROOT / "operator")))
         ended = subprocess.run(
@@ -110,11 +120,19 @@ def test_two_ranks_of_which_one_is_asked_to_stop_resume_to_the_same_bits(out, en
     assert found(out, 2, f"resumed,{engine},packed") == undisturbed
 
 
-@pytest.mark.parametrize(("engine", "taker"), LEFT.items())
-def test_a_checkpoint_of_two_ranks_goes_on_with_another_engine_on_one(
-    out, reference, engine, taker
+@pytest.mark.parametrize("name", TAKEN)
+@pytest.mark.parametrize("num_ranks", [1, 2])
+def test_a_checkpoint_of_two_ranks_or_one_goes_on_with_another_engine_on_one_or_two(
+    out, reference, num_ranks, name
 ):
-    assert_same(found(out, 1, f"taken,{taker},packed,{engine}"), reference, 1e-5)
+    assert_same(found(out, num_ranks, name), reference, 1e-5)
+
+
+@pytest.mark.parametrize("name", JUDGED)
+@pytest.mark.parametrize("num_ranks", [1, 2])
+def test_the_loss_of_labels_is_theirs_over_the_known_ones_of_the_global_batch(out, num_ranks, name):
+    """Ranks and micro-batches hold different numbers of known labels; steps do not care."""
+    assert_same(found(out, num_ranks, name), found(out, 1, "judged,plain,packed"), 1e-5)
 
 
 @pytest.mark.parametrize("kind", ["bad,{},packed,3,4", "exploded,{},packed"])

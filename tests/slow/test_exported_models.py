@@ -89,6 +89,19 @@ def test_the_exported_apm_scores_as_the_live_one_does(tmp_path, training, is_tie
     assert adapter.exists() is bool(training)
 
 
+@METHODS
+@ENGINES
+def test_the_exported_apm_that_writes_labels_says_what_the_live_one_says(
+    tmp_path, training, engine
+):
+    world = TrainWorld(tmp_path, is_tied=True)
+    sealed, live = trained(world, *world.generative_apm(**training), **engine)
+    model = load_causal_lm(world.content(sealed))
+    assert_same(model(IDS).logits[0], live["output"])
+    figures = json.loads((world.content(sealed) / "training.json").read_text())["figures"]
+    assert figures["quality"]["numLabels"] == 12
+
+
 @TYING
 def test_an_iteration_puts_a_new_adapter_on_the_merged_model_before(tmp_path, is_tied):
     world = TrainWorld(tmp_path, is_tied=is_tied)

@@ -42,6 +42,15 @@ def test_an_answer_shared_by_two_paths_counts_once():
     assert rows.dropped == {"duplicate": 1, "tooLong": 0}
 
 
+def test_an_answer_of_two_sources_has_the_labels_of_both_and_the_first_stands():
+    turns = (user("?"), assistant("Yes.", quality=1))
+    other = (user("?"), assistant("Yes.", quality=4, humor=9))
+    one, two = (with_ids(a_conversation(*of_source), *"qr") for of_source in (turns, other))
+    (row,) = apm_rows([one, two], a_tokenizer(), SCHEMA, 4096).examples
+    assert row.known_A.tolist() == [True, True]
+    torch.testing.assert_close(row.labels_A, torch.tensor([0.25, 1.0]))
+
+
 def test_rows_without_message_ids_are_never_duplicates():
     same = a_conversation(user("?"), assistant("Yes.", quality=1))
     assert len(apm_rows([same, same], a_tokenizer(), SCHEMA, 4096).examples) == 2
