@@ -42,8 +42,8 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.operator.contenders import Contender
-from benchmarks.operator.contest import Load, Measured, measure
-from benchmarks.operator.report import result, tables
+from benchmarks.operator.contest import Load, measure
+from benchmarks.operator.report import result, rows, tables
 from benchmarks.operator.scene import Pods
 from steerlm_jobs.store.clock import monotonic_seconds
 from tests.quickstart import STAGES
@@ -69,7 +69,7 @@ def main() -> None:
     for number, (contender, load) in enumerate(_contests(given)):
         say(f"{contender}, {load.num_live} live: a control plane of its own")
         found.append(measure(contender, load, folder / str(number), say))
-        say(_word(found[-1]))
+        say(rows(found[-1]))  # all that is left if somebody ends it early
     shutil.rmtree(folder)  # after a failure it stays, with all logs
     print(tables(found))
     print(result(found).line())
@@ -84,10 +84,6 @@ def _contests(given: argparse.Namespace) -> Iterator[tuple[Contender, Load]]:
                 num_rounds = math.ceil(enough / (num_live * (len(STAGES) - 1)))
                 held_seconds = given.held_seconds if repeat == 0 else 0.0
                 yield contender, Load(num_live, num_rounds, given.pods, held_seconds)
-
-
-def _word(one: Measured) -> str:
-    return f"{one.contender}, {one.num_live} live: {one.stages_per_minute:.0f} stages/min"
 
 
 def _arguments() -> argparse.Namespace:

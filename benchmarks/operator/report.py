@@ -35,6 +35,12 @@ def tables(found: Sequence[Measured]) -> str:
     )
 
 
+def rows(one: Measured) -> str:
+    """Return the lines that the tables have of one contender at one size."""
+    own = [_of_operator(one)] if one.contender is Contender.OPERATOR else []
+    return "\n".join((_compared(one), *own))
+
+
 def result(found: Sequence[Measured]) -> Result:
     """Return the churn of the operator beside that of the floor on pods.
 
