@@ -49,6 +49,8 @@ class AttemptInfo(Value):
     finished_at: str = ""
     seconds: float = 0.0
     versions: dict[str, str] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    """What it warned of, as in its report."""
 
 
 class Manifest(Value):

@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import Field
 
 from steerlm_jobs.contract.errors import ExitCode
-from steerlm_jobs.contract.gates import GateResult
+from steerlm_jobs.contract.gates import GateResult, Outcome
 from steerlm_jobs.contract.manifest import Digest
 from steerlm_jobs.contract.values import Value
 
@@ -23,7 +23,7 @@ class PrepareFindings(Value):
     """Digest of each root: data sources by name, `model`, `template`. For people: may be cut."""
     existing: tuple[Digest, ...]
     """Digest of the result of each later stage, in graph order; empty where there is none."""
-    gates: tuple[tuple[float | None, bool], ...] = ()
+    gates: tuple[Outcome, ...] = ()
     """`gates.outcomes` of an evaluation that exists already, in the order of the config's gates.
 
     Not `GateResult`: sixteen of those would not fit beside 55 digests.

@@ -72,6 +72,7 @@ def sealed(
         scorers=tuple(scorers),
         answers=answers,
         gates=gates,
+        notes=context.notes.lines,
         made=how_it_was_made(
             context.config.inputs,
             work.models[0].name,
@@ -83,7 +84,7 @@ def sealed(
     return Report(
         exit_code=ExitCode.OK,
         fingerprint=context.config.fingerprint,
-        digest=writer.commit().digest,
+        digest=writer.commit(notes=context.notes.lines).digest,
         gates=gates,
         metrics=metric_strings(found),
     )

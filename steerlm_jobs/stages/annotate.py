@@ -129,7 +129,7 @@ def _sealed(
     write_json(writer.content / "template.json", TEMPLATE)
     _write_card(writer.content, recipe, sums, licences)
     _note(context, sums["conversations"], sums["droppedTooLong"], sums["trainLevelCounts"])
-    digest = writer.commit(extra=extra).digest
+    digest = writer.commit(extra=extra, notes=context.notes.lines).digest
     metrics = {name: str(sums[name]) for name in ("conversations", "assistantTurns", "kept")}
     return Report(
         exit_code=ExitCode.OK,

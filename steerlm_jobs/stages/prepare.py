@@ -126,7 +126,7 @@ def _prepare(
     _write_tables(writer.content, schema, found, prompts)
     _write_card(context, recipe, found, writer.content)
     _base_model(context, recipe, model, writer.content)
-    return writer.commit().digest
+    return writer.commit(notes=context.notes.lines).digest
 
 
 def _check_model(folder: Path | None, max_length_tokens: int) -> None:

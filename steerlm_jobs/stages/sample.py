@@ -164,7 +164,7 @@ def _sealed(
     return Report(
         exit_code=ExitCode.OK,
         fingerprint=context.config.fingerprint,
-        digest=writer.commit().digest,
+        digest=writer.commit(notes=context.notes.lines).digest,
         metrics={name: str(value) for name, value in sums.items()},
     )
 

@@ -95,7 +95,7 @@ def _sealed(
     epochs = trained.effective_epochs
     metrics |= {f"effectiveEpochs/{name}": f"{seen:g}" for name, seen in epochs.items()}
     write_acsft_card(writer.content, inputs, recipe, data.sources, metrics)
-    sealed = writer.commit()
+    sealed = writer.commit(notes=context.notes.lines)
     return Report(
         exit_code=ExitCode.OK,
         fingerprint=context.config.fingerprint,

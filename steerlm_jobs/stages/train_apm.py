@@ -117,7 +117,7 @@ def _sealed(
     told = {**trained.metrics, **{name: _told(figure) for name, figure in figures.items()}}
     card = CardFacts(schema, licences, told)
     write_model_card(writer.content, form.card, card, base=inputs.start.base)
-    sealed = writer.commit()
+    sealed = writer.commit(notes=context.notes.lines)
     return Report(
         exit_code=ExitCode.OK,
         fingerprint=context.config.fingerprint,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from steerlm_jobs.contract.config import PlannedStage, StageInput, artifact_uri
 from steerlm_jobs.contract.fingerprint import stage_fingerprint
-from steerlm_jobs.contract.gates import Gate, decide_gates, outcomes
+from steerlm_jobs.contract.gates import Gate, Outcome, decide_gates, outcomes
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.contract.manifest import Digest, InputRef
 from steerlm_jobs.store.artifacts import matching_seal
@@ -23,7 +23,7 @@ class Existing:
     """Of those that exist."""
     evaluation: StageInput | None
 
-    def gates(self, gates: Sequence[Gate], scratch: Path) -> tuple[tuple[float | None, bool], ...]:
+    def gates(self, gates: Sequence[Gate], scratch: Path) -> tuple[Outcome, ...]:
         """Hold gates against the evaluation that exists; empty if there is none.
 
         Raises:

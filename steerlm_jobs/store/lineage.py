@@ -20,6 +20,8 @@ class Ancestor:
     """The stages whose results it read."""
     is_there: bool = True
     """False: deleted since, damaged, or made again with other bytes."""
+    notes: tuple[str, ...] = ()
+    """What the attempt that made it warned of."""
 
 
 def lineage(inputs: Iterable[StageInput], prefix: str) -> tuple[Ancestor, ...]:
@@ -45,7 +47,8 @@ def _visit(source: StageInput, prefix: str, found: dict[str, Ancestor]) -> None:
     for stage, ref in sorted(inputs.items(), key=lambda item: _order(item[0])):
         if stage not in found:
             _visit(_located(stage, ref, prefix), prefix, found)
-    found[source.stage] = Ancestor(source, tuple(inputs), manifest is not None)
+    notes = () if manifest is None else manifest.attempt.notes
+    found[source.stage] = Ancestor(source, tuple(inputs), manifest is not None, notes)
 
 
 def _manifest(source: StageInput) -> Manifest | None:

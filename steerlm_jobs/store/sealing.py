@@ -82,18 +82,19 @@ class ArtifactWriter:
         for folder in (self.content, self.telemetry):
             folder.mkdir(parents=True)
 
-    def commit(self, *, extra: Sequence[ContentFile] = ()) -> Sealed:
+    def commit(self, *, extra: Sequence[ContentFile] = (), notes: Sequence[str] = ()) -> Sealed:
         """Store the folders and write the manifest, once; then delete the stage's checkpoints.
 
         Args:
             extra: Content that is stored already, chunks say.
+            notes: What the attempt warned of, for the page of an evaluation.
 
         Raises:
             BadInputError: Another attempt sealed it, from other inputs, or with a damaged manifest.
         """
         first = read_manifest(self.uri)
         if first is None:
-            manifest = self._store_content(extra)
+            manifest = self._store_content(extra, notes)
             text = manifest.model_dump_json(by_alias=True, indent=1)
             is_first = self._store.write_once(MANIFEST_NAME, text.encode())
             first = manifest if is_first else self._winner()
@@ -105,13 +106,13 @@ class ArtifactWriter:
         self._store.delete(manifests_first(self._store, CHECKPOINTS))
         return Sealed(first.digest, is_first)
 
-    def _store_content(self, extra: Sequence[ContentFile]) -> Manifest:
+    def _store_content(self, extra: Sequence[ContentFile], notes: Sequence[str]) -> Manifest:
         """Store both folders; return the manifest that would make them exist."""
         content = content_files(self.content, f"{self._folder}/content")
         telemetry = self._telemetry_files()
         for path in (*(f.path for f in content), *(f.path for f in telemetry)):
             self._store.put_file(self._local(path), path)
-        return self._manifest((*content, *extra), telemetry)
+        return self._manifest((*content, *extra), telemetry, notes)
 
     def _working_folder(self, scratch: Path) -> Path:
         """Return an empty folder, in place if the store is local and nothing is sealed there."""
@@ -133,7 +134,10 @@ class ArtifactWriter:
         )
 
     def _manifest(
-        self, files: tuple[ContentFile, ...], telemetry: tuple[TelemetryFile, ...]
+        self,
+        files: tuple[ContentFile, ...],
+        telemetry: tuple[TelemetryFile, ...],
+        notes: Sequence[str],
     ) -> Manifest:
         attempt = AttemptInfo(
             writer=writer_name(self._config),
@@ -141,6 +145,7 @@ class ArtifactWriter:
             finished_at=timestamp(),
             seconds=round(monotonic_seconds() - self._started, 3),
             versions=_versions(),
+            notes=tuple(notes),
         )
         return Manifest(
             kind=self._config.kind,

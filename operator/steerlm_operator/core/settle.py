@@ -6,7 +6,7 @@ from typing import Final, assert_never
 
 from steerlm_jobs.contract.config import artifact_uri
 from steerlm_jobs.contract.errors import ExitCode
-from steerlm_jobs.contract.gates import GateResult
+from steerlm_jobs.contract.gates import GateResult, gate_line
 from steerlm_jobs.contract.report import Progress
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.status import ArtifactRef, FailureRecord, StageState, StageStatus
@@ -70,15 +70,7 @@ def budget_of(record: StageStatus) -> Budget:
 
 def failed_gates_message(gates: tuple[GateResult, ...]) -> str:
     """Return one line that names the gates that did not hold; empty if all did."""
-    return "; ".join(
-        f"{gate.metric} is {_figure(gate.value)}, bound {gate.bound:g}"
-        for gate in gates
-        if not gate.passed
-    )
-
-
-def _figure(value: float | None) -> str:
-    return "not measurable" if value is None else f"{value:.3f}"
+    return "; ".join(gate_line(gate) for gate in gates if not gate.passed)
 
 
 def _waiting(record: StageStatus, attempt: Attempt) -> StageStatus:
@@ -213,7 +205,7 @@ def _gpu_seconds(attempt: Attempt | None, ended_at: datetime, num_gpus: int) -> 
 
 
 def _succeeded(record: StageStatus, attempt: Attempt | None, terms: _Terms) -> StageStatus:
-    report = attempt.report if attempt is not None else None
+    report, seen = (None, None) if attempt is None else (attempt.report, attempt.progress)
     if report is None:  # `outcome` calls only an attempt with a sealed report a success
         msg = f"{record.name}: success without a report"
         raise ValueError(msg)
@@ -229,7 +221,7 @@ def _succeeded(record: StageStatus, attempt: Attempt | None, terms: _Terms) -> S
             "exit_code": int(ExitCode.OK),
             "reason": Reason.GATE_FAILED if failed_gates else None,
             "message": failed_gates,
-            "progress": _completed(record.progress),
+            "progress": None if report.is_cached else _completed(seen or record.progress),
         }
     )
 

@@ -24,12 +24,24 @@ class PageFacts:
     """The rows of samples.jsonl."""
     gates: tuple[GateResult, ...] = ()
     made: Made = field(default_factory=Made)
+    notes: tuple[str, ...] = ()
+    """What the evaluation itself warned of."""
 
     @property
     def previous_model(self) -> str:
         """The model before the last bootstrap iteration; empty if there was none."""
         roles = {model.role: model.name for model in self.evaluation.models}
         return roles.get(ModelRole.PREVIOUS, "")
+
+    @property
+    def notes_by_stage(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Return what each stage warned of, where it did, in the order of the work.
+
+        What already stands among the warnings of the evaluation is not repeated.
+        """
+        own = tuple(line for line in self.notes if line not in self.evaluation.warnings)
+        stages = [(one.source.stage, one.notes) for one in self.made.ancestors]
+        return tuple((name, lines) for name, lines in (*stages, ("evaluate", own)) if lines)
 
     @property
     def num_prompts(self) -> int:

@@ -175,11 +175,12 @@ def test_raised_retry_count_changes_nothing_on_a_run_that_has_not_failed():
 def test_failed_gate_of_a_cached_evaluation_fails_the_run():
     metric = "apm/quality/pearson"
     gated = a_run(stages={"evaluate": {"gates": [{"metric": metric, "min": "0.5"}]}})
-    report = prepared((DIGEST,) * 8, ((0.25, False),))
+    report = prepared((DIGEST,) * 8, ((0.5625, 0.25, 0.75, False),))
     first = plan_for(run=gated).status
     planned = plan_for(an_attempt(exit_code=0, report=report), status=first, run=gated)
     assert planned.status.phase is Phase.FAILED
-    assert record(planned, "evaluate").message == f"{metric} is 0.250, bound 0.5"
+    line = f"{metric} is 0.5625 [0.25, 0.75], needs low >= 0.5"
+    assert record(planned, "evaluate").message == line
     progressing = next(c for c in planned.status.conditions if c.type == "Progressing")
     assert progressing.reason is Reason.GATE_FAILED
 

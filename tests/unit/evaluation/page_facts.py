@@ -71,14 +71,17 @@ def a_round(text="plain", **fields):
     return Round(**(defaults | fields))
 
 
-def an_ancestor(stage, made_from=(), *, is_there=True, **fields):
+def an_ancestor(stage, made_from=(), *, is_there=True, notes=(), **fields):
     defaults = {"kind": StageKind.PREPARE, "uri": "u", "fingerprint": "f" * 43, "digest": "d" * 43}
-    return Ancestor(StageInput(stage=stage, **(defaults | fields)), made_from, is_there)
+    return Ancestor(StageInput(stage=stage, **(defaults | fields)), made_from, is_there, notes)
 
 
 def a_making(text="plain", **fields):
     defaults = {
-        "ancestors": (an_ancestor(text, (text,)), an_ancestor("gone", is_there=False)),
+        "ancestors": (
+            an_ancestor(text, (text,), notes=(text,)),
+            an_ancestor("gone", is_there=False),
+        ),
         "curves": {text: Curve.from_json(TRAINING), "empty": Curve.from_json({})},
         "sources": (DataSource(text, text, 90, 10, {text: 3}),),
         "human_levels": {"humor": {0: 5, 1: 2}},

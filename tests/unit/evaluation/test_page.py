@@ -10,7 +10,14 @@ from steerlm_jobs.evaluation.page.render import report_page
 from steerlm_jobs.evaluation.scorers import all_scorers
 from tests.unit.evaluation.builders import SCHEMA
 from tests.unit.evaluation.measured import an_apm_figure, measured
-from tests.unit.evaluation.page_facts import Page, a_judgement, a_round, some_facts
+from tests.unit.evaluation.page_facts import (
+    Page,
+    a_judgement,
+    a_making,
+    a_round,
+    an_ancestor,
+    some_facts,
+)
 
 pytestmark = pytest.mark.slow  # seconds of the minute that make check may take
 
@@ -124,6 +131,7 @@ def test_figures_curves_iterations_samples_gates_data_and_lineage_are_there():
         "level 1: 9 (69.2%)",
         "What is it? 0 target apm 0.2 jokes 0 What is it? It is. 2 apm 2.2 jokes 2 What is it? It",
         "passed: meter/jokes/spearman failed: plain",
+        "metric value needs outcome meter/jokes/spearman 1.00 [1.00, 1.00] low \u2265 0.8 passed",
         "humor apm 0.90 [0.80, 0.95] 0.30 1.20 40 5 measures",
         "quality apm {0} {0} {0} 0 {0} not measurable".format("\N{EN DASH}"),
         "rank samples trained on mean sum 1 4 3 2.500 2 3 2 1.250",
@@ -134,6 +142,50 @@ def test_figures_curves_iterations_samples_gates_data_and_lineage_are_there():
         "gone (no longer there) \N{EN DASH} " + "f" * 43 + " " + "d" * 43,
     ):
         assert said in text
+
+
+def test_what_a_stage_noted_stands_at_that_stage_and_once():
+    warned = "a warning of the evaluation"
+    evaluation = some_facts().evaluation.model_copy(update={"warnings": (warned,)})
+    made = a_making(
+        ancestors=(
+            an_ancestor("prepare", notes=("licence unknown: oasst", "source a: read as Oasst")),
+            an_ancestor("train-apm"),
+            an_ancestor("annotate", notes=("3 conversations dropped",)),
+        )
+    )
+    facts = some_facts(made=made, evaluation=evaluation, notes=(warned, "only 9 prompts"))
+    text = Page(report_page(facts)).text
+    assert (
+        "prepare licence unknown: oasst source a: read as Oasst annotate 3 conversations dropped"
+        " evaluate only 9 prompts Training"
+    ) in text
+    assert text.count(warned) == 1
+
+
+def test_a_page_whose_stages_noted_nothing_does_not_speak_of_notes():
+    page = report_page(some_facts(made=a_making(ancestors=(an_ancestor("prepare"),))))
+    assert "What the stages noted" not in page
+    assert 'href="#notes"' not in page
+
+
+def test_the_edge_of_a_table_that_can_be_scrolled_lies_in_shade():
+    """Structural: covers that scroll along, over shades that stay, on both sides."""
+    (rule,) = re.findall(r"^\.scroll \{(.*?)\}", report_page(some_facts()), re.M | re.S)
+    assert "overflow-x: auto" in rule
+    layers = re.findall(
+        r"linear-gradient\(to (\w+), var\(--(\w+)\).*?\) (\w+) / .* (\w+),$", rule, re.M
+    )
+    assert layers == [
+        ("right", "card", "left", "local"),
+        ("left", "card", "right", "local"),
+        ("right", "shade", "left", "scroll"),
+        ("left", "shade", "right", "scroll"),
+    ]
+    page = report_page(some_facts())
+    assert page.count("--shade:") == page.count("--card:") == 2  # light and dark
+    for before in re.findall(r"([^>]*>)\s*<table", page):
+        assert 'class="scroll"' in before or 'class="card scroll' in before
 
 
 def test_where_only_the_apm_measured_and_cannot_the_page_says_not_measurable():

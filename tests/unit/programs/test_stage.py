@@ -75,7 +75,9 @@ def test_a_cached_evaluation_still_decides_this_runs_gates(tmp_path: Path):
     writer.commit()
     report = ended(written(config, tmp_path), kind=StageKind.EVALUATE)
     assert report.is_cached
-    assert report.gates == (GateResult(metric=gate.metric, value=0.9, bound=0.8, passed=False),)
+    assert report.gates == (
+        GateResult(metric=gate.metric, value=0.9, lower=0.7, upper=1, bound=0.8, passed=False),
+    )
 
 
 @pytest.mark.parametrize(

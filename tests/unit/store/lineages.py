@@ -67,5 +67,5 @@ class Lineage:
             iteration=getattr(recipe, "iteration", 0),
             uri=artifact_uri(self.prefix, config.kind, config.fingerprint),
             fingerprint=config.fingerprint,
-            digest=writer.commit().digest,
+            digest=writer.commit(notes=(f"{stage} noted this",)).digest,
         )

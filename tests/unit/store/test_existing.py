@@ -107,6 +107,6 @@ def test_gates_are_held_against_an_evaluation_that_exists(tmp_path):
     run = Run(tmp_path)
     own = run.seal_graph(3)
     existing = existing_results(run.prefix, "prepare", own, GRAPH)
-    assert existing.gates(GATES, tmp_path / "s") == ((0.7, True), (None, False))
+    assert existing.gates(GATES, tmp_path / "s") == ((0.7, True), (None, None, None, False))
     assert existing.gates((), tmp_path / "s") == ()
     assert existing_results(run.prefix, "prepare", own, GRAPH[:2]).gates(GATES, tmp_path) == ()

@@ -20,6 +20,13 @@ def test_all_results_of_a_run_are_found_from_what_its_last_stage_reads(tmp_path)
     assert all(a.is_there for a in found.values())
 
 
+def test_each_result_has_what_its_stage_noted(tmp_path):
+    found = the_lineage(Lineage(tmp_path), *LAST)
+    assert {stage: a.notes for stage, a in found.items()} == {
+        stage: (f"{stage} noted this",) for stage in GRAPH
+    }
+
+
 def test_each_result_comes_after_what_it_was_made_from(tmp_path):
     run = Lineage(tmp_path)
     order = list(the_lineage(run, *reversed(LAST)))
