@@ -44,6 +44,8 @@ class Found:
     """Known labels by split, each message once."""
     lengths: Counter[int] = field(default_factory=Counter)
     """How often each length in characters occurs."""
+    label_names: set[str] = field(default_factory=set)
+    """What the labelled sources call their labels."""
     training_prompts: KeySet = field(default_factory=KeySet)
     """Short keys of the training split's groups."""
     training_questions: KeySet = field(default_factory=KeySet)
@@ -77,8 +79,17 @@ def write_corpus(
     folder: Path,
     stop: StopFlag,
     progress: ProgressWriter,
+    addresses: Mapping[str, str] | None = None,
 ) -> Found:
     """Read all sources and write the four data sets into a folder.
+
+    Args:
+        recipe: Says how to read and split them.
+        roots: Local file or folder of each source.
+        folder: Where the data sets go.
+        stop: Looked at before every row.
+        progress: Told of every hundredth row.
+        addresses: What the roots are copies of, for messages; None: of nothing.
 
     Raises:
         BadInputError: A source cannot be read, has a label out of range, or nothing is left of it.
@@ -94,7 +105,14 @@ def write_corpus(
                 for split in (TRAIN, VALIDATION)
             }
             for source in sources:
-                for row in _rows(recipe, source, part, roots[source.name], schema, found):
+                reader = SourceReader(
+                    roots[source.name],
+                    source.format,
+                    source.filters,
+                    source.pairs,
+                    address=(addresses or {}).get(source.name, ""),
+                )
+                for row in _rows(recipe, source, part, reader, schema, found):
                     stop.raise_if_set()
                     files[row.split].write(row.to_json())
                     num_rows += 1
@@ -104,9 +122,13 @@ def write_corpus(
 
 
 def _rows(
-    recipe: PrepareRecipe, source: Source, part: str, root: Path, schema: Schema, found: Found
+    recipe: PrepareRecipe,
+    source: Source,
+    part: str,
+    reader: SourceReader,
+    schema: Schema,
+    found: Found,
 ) -> Iterator[Conversation]:
-    reader = SourceReader(root, source.format, source.filters, source.pairs)
     edges = _edges(recipe, source, reader, schema) if part == LABELLED else {}
     splits: Counter[str] = Counter()
     label_names: set[str] = set()
@@ -130,6 +152,8 @@ def _rows(
         msg = f"source {source.name}: no conversation is left (left out: {left_out or 'nothing'})"
         raise BadInputError(msg)
     _check_names(source, label_names)
+    if part == LABELLED:
+        found.label_names |= label_names
 
 
 def _kept(reader: SourceReader, source: Source) -> Iterator[RawConversation]:

@@ -26,7 +26,7 @@ class PromptCounts:
 
 
 def write_prompts_of_file(
-    root: Path, system: str, training_questions: KeySet, target: Path
+    reader: SourceReader, system: str, training_questions: KeySet, target: Path
 ) -> PromptCounts:
     """Write the prompts of a file: prompts, or conversations up to their last user turn.
 
@@ -35,8 +35,8 @@ def write_prompts_of_file(
     Raises:
         BadInputError: The file cannot be read, or no prompt is left.
     """
-    found = (_prompt(raw, system) for raw in SourceReader(root).prompts())
-    problem = f"{root.name}: no evaluation prompt is left"
+    found = (_prompt(raw, system) for raw in reader.prompts())
+    problem = f"{reader.address or reader.path}: no evaluation prompt is left"
     return _written(found, training_questions, target, problem)
 
 

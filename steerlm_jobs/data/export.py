@@ -158,7 +158,8 @@ def _opened(
     if split is not None:
         msg = f"{uri}: --split is for the artifacts of prepare and annotate, this is a data source"
         raise BadConfigError(msg)
-    reader = SourceReader(Root.at(uri).local(scratch), declared, drops=drops)
+    root = Root.at(uri)
+    reader = SourceReader(root.local(scratch), declared, drops=drops, address=root.uri)
     return _Opened(reader.raw(), shares_messages=reader.format() is DataFormat.OASST)
 
 

@@ -54,13 +54,12 @@ class Inspection:
         }
 
 
-def inspect(path: Path, declared: DataFormat, tokenizer: Tokenizer | None) -> Inspection:
+def inspect(reader: SourceReader, tokenizer: Tokenizer | None) -> Inspection:
     """Read a source once and count.
 
     Raises:
         BadInputError: It cannot be read, or has a label outside 0..4.
     """
-    reader = SourceReader(path, declared)
     form = reader.format()
     is_prompts = form is DataFormat.PROMPTS
     counts = LabelCounts()
@@ -101,7 +100,9 @@ def run_inspect(uri: str, data_format: str, tokenizer_uri: str | None, *, as_jso
         raise BadConfigError(msg) from error
     with tempfile.TemporaryDirectory(prefix="steerlm-") as scratch:
         tokenizer = _tokenizer(tokenizer_uri, Path(scratch)) if tokenizer_uri else None
-        found = inspect(Root.at(uri).local(Path(scratch)), declared, tokenizer)
+        root = Root.at(uri)
+        reader = SourceReader(root.local(Path(scratch)), declared, address=root.uri)
+        found = inspect(reader, tokenizer)
     if as_json:
         return json.dumps(found.as_json(), ensure_ascii=False)
     return _table(found, uri, "tokens" if tokenizer_uri else "characters")

@@ -1,11 +1,12 @@
 """Roots of a run: the data and models of others, by address. Looking at one copies nothing."""
 
+import difflib
 import fnmatch
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from steerlm_jobs.contract.errors import BadInputError
+from steerlm_jobs.contract.errors import BadConfigError, BadInputError
 from steerlm_jobs.contract.fingerprint import canonical_json, short_sha256
 from steerlm_jobs.store.failures import local_failures
 from steerlm_jobs.store.files import FileStat, Store, is_local, local_folder, open_store
@@ -45,6 +46,11 @@ class Root:
         """
         if is_local(uri):
             return cls._at_path(local_folder(uri).absolute(), patterns)
+        if uri.startswith("hf://"):
+            name = uri.removeprefix("hf://").removeprefix("datasets/")
+            fetch = f"hf download {name} --repo-type dataset --local-dir DIR"
+            msg = f"{uri}: data are not read from the hub; fetch them, {fetch}, and give the folder"
+            raise BadConfigError(msg)
         parent, _, name = uri.rstrip("/").rpartition("/")
         if not parent.endswith(":/"):  # else it is a whole bucket
             outer = open_store(parent)
@@ -62,7 +68,7 @@ class Root:
                 return cls(str(path), open_store(str(path.parent)), (file,), is_file=True)
             is_folder = path.is_dir()
         if not is_folder:
-            msg = f"{path}: no such file or folder"
+            msg = f"{path}: no such file or folder{_meant(path)}"
             raise BadInputError(msg)
         store = open_store(str(path))
         return cls(str(path), store, _wanted(store, patterns))
@@ -77,6 +83,21 @@ class Root:
                 if not (target / stat.path).exists():
                     self.store.get_file(stat.path, target / stat.path)
         return target / self.files[0].path if self.is_file else target
+
+
+def _meant(path: Path) -> str:
+    """Return what may have been meant by a path where nothing is; empty if nothing is like it."""
+    if any(sign in path.name for sign in "*?["):
+        return "; patterns are not looked up: give the folder, all data files in it are read"
+    around = path.parent.glob("*") if path.parent.is_dir() else ()
+    by_stem = {_stem(other): other.name for other in sorted(around)}
+    close = difflib.get_close_matches(_stem(path), by_stem, n=1, cutoff=0.7)
+    return f"; did you mean {by_stem[close[0]]}?" if close else ""
+
+
+def _stem(path: Path) -> str:
+    """Return a name without its endings, which are alike among data files."""
+    return path.name.partition(".")[0]
 
 
 def _wanted(store: Store, patterns: tuple[str, ...]) -> tuple[FileStat, ...]:

@@ -24,11 +24,11 @@ def sufficient_schema(recipe: PrepareRecipe, found: Found, notes: Notes) -> Sche
         names = ", ".join(source.name for source in recipe.labelled) or "none"
         msg = (
             f"no labelled data: none of the sources under spec.data.labelled ({names}) has a label "
-            "of any attribute in the training split; see `steerlm data inspect`"
+            f"of any attribute in the training split{_to_write(found.label_names)}"
         )
         raise BadInputError(msg)
     few = [a for a in recipe.attributes if known[a.name] < recipe.min_labels]
-    _refuse_required(few, known, recipe.min_labels)
+    _refuse_required(few, known, recipe)
     for attribute in few:
         notes.add(
             f"attribute {attribute.name} is left out: {known[attribute.name]} labels, "
@@ -46,14 +46,35 @@ def sufficient_schema(recipe: PrepareRecipe, found: Found, notes: Notes) -> Sche
     return Schema(kept)
 
 
-def _refuse_required(few: list[Attribute], known: dict[str, int], min_labels: int) -> None:
+def _refuse_required(few: list[Attribute], known: dict[str, int], recipe: PrepareRecipe) -> None:
     required = [f"{a.name} ({known[a.name]})" for a in few if not a.optional]
     if required:
+        enough = ", ".join(_as_written(a) for a in recipe.attributes if a not in few)
+        instead = f", or leave them out: attributes: [{enough}]" if enough else ""
         msg = (
             f"too few labels in the training split: {', '.join(required)}; spec.data.minLabels "
-            f"is {min_labels}: add data, mark them optional: true, or lower it"
+            f"is {recipe.min_labels}: add data, mark them optional: true, or lower it{instead}"
         )
         raise BadInputError(msg)
+
+
+def _as_written(attribute: Attribute) -> str:
+    """Return an attribute as it stands in a spec."""
+    usual = Attribute(name=attribute.name)
+    has_range = (attribute.min, attribute.max) != (usual.min, usual.max)
+    bounds = f", min: {attribute.min}, max: {attribute.max}" if has_range else ""
+    return f"{{name: {attribute.name}{bounds}}}"
+
+
+def _to_write(label_names: set[str]) -> str:
+    """Return what to write where no label of the data is called like an attribute."""
+    if not label_names:
+        return "; they have no labels at all: unlabelled data goes to spec.data.unlabelled"
+    first, *_ = names = sorted(label_names)
+    return (
+        f"; their labels are {', '.join(names)}: name them under spec.attributes, or say which"
+        f" is which, labels: [{{from: {first}, to: ATTRIBUTE}}]"
+    )
 
 
 def drop_other_labels(folder: Path, schema: Schema) -> None:

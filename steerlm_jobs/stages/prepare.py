@@ -28,6 +28,7 @@ from steerlm_jobs.data.evaluation_prompts import (
 )
 from steerlm_jobs.data.labelling import check_labels
 from steerlm_jobs.data.prepare_roots import RunRoots, find_roots, model_folder
+from steerlm_jobs.data.readers.source import SourceReader
 from steerlm_jobs.data.split import TRAIN, VALIDATION
 from steerlm_jobs.data.sufficiency import drop_other_labels, sufficient_schema
 from steerlm_jobs.data.template import TEMPLATE
@@ -116,7 +117,8 @@ def _prepare(
     context.progress.update(activity="reading data")
     sources = {name: root.local(context.scratch) for name, root in roots.sources.items()}
     writer = ArtifactWriter(context.config, context.scratch, fingerprint=fingerprint)
-    found = write_corpus(recipe, sources, writer.content, context.stop, context.progress)
+    addresses = {name: root.uri for name, root in roots.sources.items()}
+    found = write_corpus(recipe, sources, writer.content, context.stop, context.progress, addresses)
     _note_sources(context, recipe, found)
     schema = sufficient_schema(recipe, found, context.notes)
     if len(schema.attributes) < len(recipe.attributes):
@@ -161,7 +163,8 @@ def _evaluation_prompts(
     if roots.prompts is not None:
         file = roots.prompts.local(context.scratch)
         questions = found.training_questions
-        prompts = write_prompts_of_file(file, recipe.system_prompt, questions, target)
+        reader = SourceReader(file, address=roots.prompts.uri)
+        prompts = write_prompts_of_file(reader, recipe.system_prompt, questions, target)
     else:
         files = [folder / file_name(part, VALIDATION) for part in (LABELLED, UNLABELLED)]
         prompts = write_prompts_of_validation(files, found.training_prompts, target)

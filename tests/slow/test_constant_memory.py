@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from steerlm_jobs.contract.attributes import Attribute
-from steerlm_jobs.contract.recipes import DataFormat, PrepareRecipe, Source
+from steerlm_jobs.contract.recipes import PrepareRecipe, Source
 from steerlm_jobs.data.corpus import file_name, write_corpus
 from steerlm_jobs.data.evaluation_prompts import write_prompts_of_validation
 from steerlm_jobs.data.inspect import inspect
+from steerlm_jobs.data.readers.source import SourceReader
 from steerlm_jobs.data.split import VALIDATION
 from steerlm_jobs.process.progress import ProgressWriter
 from steerlm_jobs.process.stop import StopFlag
@@ -39,7 +40,7 @@ def read(folder: Path, num_conversations: int) -> None:
     found = write_corpus(recipe, {"hs": path}, folder / "out", StopFlag(), ProgressWriter())
     held_out = [folder / "out" / file_name("labelled", VALIDATION)]
     write_prompts_of_validation(held_out, found.training_prompts, folder / "prompts.jsonl")
-    assert inspect(path, DataFormat.AUTO, None).distinct_conversations == num_conversations
+    assert inspect(SourceReader(path), None).distinct_conversations == num_conversations
 
 
 def peak_bytes(folder: Path, num_conversations: int) -> int:

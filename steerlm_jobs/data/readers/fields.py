@@ -51,9 +51,18 @@ def number(found: Any, name: str, place: str) -> float:  # Any: JSON
         BadInputError: It is none.
     """
     if isinstance(found, bool) or not isinstance(found, int | float) or found != found:
-        msg = f"{place}: {name} is {found!r}, not a number"
+        hint = "; take the quotes away" if isinstance(found, str) and _is_number(found) else ""
+        msg = f"{place}: {name} is {found!r}, not a number{hint}"
         raise BadInputError(msg)
     if abs(found) > 1e9:  # no scale reaches there; keeps int() of infinities away
         msg = f"{place}: {name} is out of any range"
         raise BadInputError(msg)
     return float(found)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

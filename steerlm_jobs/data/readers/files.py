@@ -4,6 +4,7 @@ import codecs
 import gzip
 import io
 import json
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class Record:
     """One JSON object of a file."""
 
     place: str
-    """`FILE:LINE`, `FILE:item N` of an array, `FILE:row N` of Parquet."""
+    """`PATH:LINE`, `PATH:item N` of an array, `PATH:row N` of Parquet."""
     value: dict[str, Any]  # Any: JSON
 
 
@@ -52,45 +53,75 @@ def data_files(path: Path) -> tuple[Path, ...]:
         )
     )
     if not found:
-        msg = f"{path}: the folder holds no data file ({', '.join(SUFFIXES)})"
+        others = sorted(file.name for file in path.rglob("*") if file.is_file())
+        seen = f"; it holds {', '.join(others[:3])}{', ...' * (len(others) > 3)}" if others else ""
+        csv = next((f"; {_for_csv(f'{path}/{name}')}" for name in others if _is_csv(name)), "")
+        msg = f"{path}: the folder holds no data file ({', '.join(SUFFIXES)}){seen}{csv}"
         raise BadInputError(msg)
     return found
 
 
-def records(path: Path) -> Iterator[Record]:
+def records(path: Path, address: str = "") -> Iterator[Record]:
     """Yield the objects of a file or folder: a line each, the items of an array, or rows.
 
     Empty lines are passed over.
+
+    Args:
+        path: The local file or folder.
+        address: What it is a copy of, for messages; empty: it is where people think it is.
 
     Raises:
         BadInputError: A file is missing, cannot be unpacked, or holds something else.
     """
     for file in data_files(path):
+        name = _shown(file, path, address)
         if is_parquet(file):
             rows = enumerate(parquet_rows(file), start=1)
-            yield from (Record(f"{file.name}:row {number}", row) for number, row in rows)
+            yield from (Record(f"{name}:row {number}", row) for number, row in rows)
+        elif _is_csv(file.name):
+            msg = f"{name}: CSV is not read; {_for_csv(name)}"
+            raise BadInputError(msg)
         else:
-            yield from _items(file) if _is_array(file) else _line_records(file)
+            yield from _items(file, name) if _is_array(file) else _line_records(file, name)
 
 
-def _line_records(file: Path) -> Iterator[Record]:
+def _shown(file: Path, path: Path, address: str) -> str:
+    """Return what people call a file: where they have put it, not where a copy of it lies."""
+    if not address:
+        return str(file)
+    return address if file == path else f"{address.rstrip('/')}/{file.relative_to(path).as_posix()}"
+
+
+def _is_csv(name: str) -> bool:
+    return name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
+
+
+def _for_csv(name: str) -> str:
+    """Return what to do with a table of text: a line that can be run, a message long at most."""
+    tab = ", delimiter='\\t'" if ".tsv" in name.lower() else ""
+    table = f"c.read_csv(f, parse_options=c.ParseOptions(newlines_in_values=True{tab}))"
+    code = f"from pyarrow import csv as c, parquet as p; f = {name!r}; p.write_table({table}, f"
+    return f"make Parquet of it: {sys.executable} -c \"{code} + '{SUFFIX}')\""
+
+
+def _line_records(file: Path, name: str) -> Iterator[Record]:
     for number, line in enumerate(_pieces(file, "line", lambda stream: stream), start=1):
         text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
         if text.strip():
-            place = f"{file.name}:{number}"
+            place = f"{name}:{number}"
             yield Record(place, _object(_text(text, place), place))
 
 
-def _items(file: Path) -> Iterator[Record]:
+def _items(file: Path, name: str) -> Iterator[Record]:
     decode = codecs.getincrementaldecoder("utf-8-sig")("strict").decode
     number = 0
     try:
         for value in array_items(decode(block) for block in _pieces(file, "block", _blocks)):
             number += 1
-            place = f"{file.name}:item {number}"
+            place = f"{name}:item {number}"
             yield Record(place, _as_object(value, place))
     except (ValueError, RecursionError) as error:  # an ArrayError, not UTF-8, or too deep
-        msg = f"{file.name}: {error}; the file is damaged, or cut"
+        msg = f"{name}: {error}; the file is damaged, or cut"
         raise BadInputError(msg) from error
 
 
@@ -146,7 +177,7 @@ def _object(line: str, place: str) -> dict[str, Any]:  # Any: JSON
     try:
         value = json.loads(line.rstrip())
     except json.JSONDecodeError as error:
-        msg = f"{place}: not JSON: {error.msg} at column {error.colno}"
+        msg = f"{place}: not JSON: {error.msg} at column {error.colno}{_like(line)}"
         raise BadInputError(msg) from error
     except ValueError as error:  # an integer of more digits than Python reads
         msg = f"{place}: not JSON that can be read: {error}"
@@ -155,6 +186,12 @@ def _object(line: str, place: str) -> dict[str, Any]:  # Any: JSON
         msg = f"{place}: JSON nested too deeply"
         raise BadInputError(msg) from error
     return _as_object(value, place)
+
+
+def _like(line: str) -> str:
+    """Return what a line that does not begin as a JSON object may be instead; empty if it does."""
+    begin = line.lstrip()[:1]
+    return "" if begin == "{" else "; a line is one JSON object, {...}: is this CSV or plain text?"
 
 
 def _as_object(value: object, place: str) -> dict[str, Any]:  # Any: JSON

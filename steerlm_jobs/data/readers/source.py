@@ -35,6 +35,8 @@ class SourceReader:
     filters: Filters = field(default_factory=Filters)
     pairs: Literal["Both", "Chosen"] = "Both"
     drops: Drops = field(default_factory=Drops)
+    address: str = ""
+    """What `path` is a copy of, for messages; empty: it is where people think it is."""
 
     def format(self) -> DataFormat:
         """Return the format, detected from the first record.
@@ -42,9 +44,9 @@ class SourceReader:
         Raises:
             BadInputError: The source holds no record, one that cannot be read, or another format.
         """
-        first = next(records(self.path), None)
+        first = next(records(self.path, self.address), None)
         if first is None:
-            msg = f"{self.path}: holds no record"
+            msg = f"{self.address or self.path}: holds no record"
             raise BadInputError(msg)
         return checked_format(first, self.declared)
 
@@ -52,7 +54,7 @@ class SourceReader:
         """Yield the conversations as the format's reader gives them."""
         self.drops.clear()
         form = self.format()
-        found = records(self.path)
+        found = records(self.path, self.address)
         for record in trees(found, self.drops) if form is DataFormat.OASST else found:
             yield from self._read(record, form)
 

@@ -1,5 +1,6 @@
 """The data sets that prepare writes, without the model that it marks."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from steerlm_jobs.attributes.schema import Schema
-from steerlm_jobs.contract.attributes import Attribute
+from steerlm_jobs.contract.attributes import DEFAULT_NAMES, Attribute
 from steerlm_jobs.contract.errors import BadConfigError, BadInputError, InterruptedStageError
 from steerlm_jobs.contract.recipes import LabelSource, Meter, PrepareRecipe, Source
 from steerlm_jobs.data.conversations import Conversation, Role
@@ -18,6 +19,7 @@ from steerlm_jobs.data.evaluation_prompts import (
     write_prompts_of_validation,
 )
 from steerlm_jobs.data.labelling import check_labels
+from steerlm_jobs.data.readers.source import SourceReader
 from steerlm_jobs.data.split import TRAIN, VALIDATION, split_of
 from steerlm_jobs.data.sufficiency import drop_other_labels, sufficient_schema
 from steerlm_jobs.process.notes import Notes
@@ -103,7 +105,7 @@ def test_a_label_out_of_range_is_refused_with_its_place(tmp_path):
     with pytest.raises(BadInputError) as caught:
         corpus(a_recipe(Source(name="hs")), tmp_path, hs=rows)
     assert str(caught.value) == (
-        "hs.jsonl:3: label helpfulness is 5, outside 0..4 of attribute helpfulness; "
+        f"{tmp_path}/hs.jsonl:3: label helpfulness is 5, outside 0..4 of attribute helpfulness; "
         "correct the data or the attribute's range"
     )
 
@@ -242,11 +244,45 @@ def test_too_few_labels_are_refused_with_attribute_and_count(tmp_path):
     )
 
 
-def test_no_label_at_all_is_refused(tmp_path):
-    recipe = a_recipe(Source(name="hs"))
-    found = corpus(recipe, tmp_path, hs=ratings(40))
-    with pytest.raises(BadInputError, match=r"^no labelled data: none of the sources .*\(hs\)"):
+def test_what_to_write_where_the_data_have_fewer_attributes_than_the_default(tmp_path):
+    """HelpSteer rows under NeMo-Aligner's nine, which a spec without attributes has."""
+    usual = tuple(Attribute(name=name) for name in DEFAULT_NAMES)
+    more = (*usual, Attribute(name="formality", min=1, max=7))
+    recipe = a_recipe(Source(name="hs"), min_labels=5, attributes=more)
+    rows = ratings(60, helpfulness=1, correctness=2, coherence=2, complexity=2, verbosity=3)
+    found = corpus(recipe, tmp_path, hs=rows)
+    found.labels[TRAIN].levels["formality"] = Counter({7: 9})
+    with pytest.raises(BadInputError) as caught:
         sufficient_schema(recipe, found, Notes())
+    assert str(caught.value) == (
+        "too few labels in the training split: quality (0), toxicity (0), humor (0),"
+        " creativity (0); spec.data.minLabels is 5: add data, mark them optional: true, or lower"
+        " it, or leave them out: attributes: [{name: helpfulness}, {name: correctness},"
+        " {name: coherence}, {name: complexity}, {name: verbosity},"
+        " {name: formality, min: 1, max: 7}]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "what_to_do"),
+    [
+        ({}, "; they have no labels at all: unlabelled data goes to spec.data.unlabelled"),
+        (
+            {"verbosity": 1, "coherence": 2},
+            "; their labels are coherence, verbosity: name them under spec.attributes, or say which"
+            " is which, labels: [{from: coherence, to: ATTRIBUTE}]",
+        ),
+    ],
+)
+def test_no_label_at_all_is_refused(tmp_path, labels, what_to_do):
+    recipe = a_recipe(Source(name="hs"), attributes=(QUALITY,))
+    found = corpus(recipe, tmp_path, hs=ratings(40, **labels))
+    with pytest.raises(BadInputError) as caught:
+        sufficient_schema(recipe, found, Notes())
+    assert str(caught.value) == (
+        "no labelled data: none of the sources under spec.data.labelled (hs) has a label of any"
+        f" attribute in the training split{what_to_do}"
+    )
 
 
 def test_an_empty_validation_split_is_refused(tmp_path):
@@ -277,7 +313,7 @@ def test_prompts_of_a_file_that_stand_in_training_are_left_out_and_counted(tmp_p
     texts = [trained.upper(), "new", "new", "newer"]
     file = written(tmp_path / "prompts.jsonl", [{"prompt": text} for text in texts])
     target = tmp_path / "written.jsonl"
-    counts = write_prompts_of_file(file, "Be kind.", found.training_questions, target)
+    counts = write_prompts_of_file(SourceReader(file), "Be kind.", found.training_questions, target)
     prompts = map(Conversation.from_json, read_jsonl(target))
     assert [p.turns[0].text for p in prompts] == ["new", "newer"]
     assert counts == PromptCounts(num_kept=2, num_in_training=1, num_duplicates=1)
@@ -290,7 +326,7 @@ def test_a_prompt_that_is_asked_later_in_a_training_conversation_is_left_out(tmp
     texts = ["what  is x?", "What is Y?", "a letter"]
     file = written(tmp_path / "prompts.jsonl", [{"prompt": text} for text in texts])
     target = tmp_path / "written.jsonl"
-    counts = write_prompts_of_file(file, "", found.training_questions, target)
+    counts = write_prompts_of_file(SourceReader(file), "", found.training_questions, target)
     assert counts == PromptCounts(num_kept=2, num_in_training=1)
 
 
@@ -299,7 +335,9 @@ def test_no_prompt_left_is_refused(tmp_path):
     trained = next(r.turns[0].text for r in conversations(tmp_path) if r.split == TRAIN)
     file = written(tmp_path / "prompts.jsonl", [{"prompt": trained}])
     with pytest.raises(BadInputError) as caught:
-        write_prompts_of_file(file, "", found.training_questions, tmp_path / "written.jsonl")
+        write_prompts_of_file(
+            SourceReader(file), "", found.training_questions, tmp_path / "written.jsonl"
+        )
     assert str(caught.value) == (
-        "prompts.jsonl: no evaluation prompt is left (1 found, 1 of them in the training data)"
+        f"{file}: no evaluation prompt is left (1 found, 1 of them in the training data)"
     )

@@ -1,5 +1,8 @@
 import gzip
 import json
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,15 +12,23 @@ from steerlm_jobs.contract.errors import BadInputError
 from steerlm_jobs.data.readers.files import Record, records
 
 LINES = b'{"n": 0}\n\n{"n": 1}\n'
-EXPECTED = [Record("rows.jsonl:1", {"n": 0}), Record("rows.jsonl:3", {"n": 1})]
+
+
+def expected(path: Path) -> list[Record]:
+    return [Record(f"{path}:1", {"n": 0}), Record(f"{path}:3", {"n": 1})]
 
 
 def refusal(path: Path) -> str:
+    return refusal_of(path).replace(f"{path.parent}/", "")
+
+
+def refusal_of(path: Path) -> str:
     with pytest.raises(BadInputError) as caught:
         list(records(path))
     message = str(caught.value)
     assert "\n" not in message
-    return message.replace(f"{path.parent}/", "")
+    assert message.startswith(str(path))
+    return message
 
 
 def a_file(folder: Path, data: bytes, name: str = "rows.jsonl") -> Path:
@@ -40,7 +51,8 @@ def a_file(folder: Path, data: bytes, name: str = "rows.jsonl") -> Path:
     ids=["plain", "byte-order-mark", "crlf", "gzip", "gzip-members", "zstd", "zstd-frames"],
 )
 def test_content_not_the_name_says_how_a_file_is_packed(tmp_path, packed):
-    assert list(records(a_file(tmp_path, packed))) == EXPECTED
+    path = a_file(tmp_path, packed)
+    assert list(records(path)) == expected(path)
 
 
 def test_a_folder_is_read_in_name_order_without_hidden_and_other_files(tmp_path):
@@ -87,7 +99,7 @@ def test_an_array_is_read_item_by_item(tmp_path, monkeypatch, size):
         data = json.dumps(rows, indent=indent, ensure_ascii=False).encode()
         found = list(records(a_file(tmp_path, b"\xef\xbb\xbf " + data, "rows.json")))
         assert [record.value for record in found] == rows
-        assert found[2].place == "rows.json:item 3"
+        assert found[2].place == f"{tmp_path}/rows.json:item 3"
     assert list(records(a_file(tmp_path, b" [ ]", "rows.json"))) == []
 
 
@@ -116,6 +128,40 @@ def test_a_plain_file_under_a_packed_name_is_refused(tmp_path, name):
     kind = name.rpartition(".")[2]
     assert refusal(a_file(tmp_path, LINES, name)) == (
         f"{name}: not a {kind} file although its name says so"
+    )
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "Rows.CSV.gz", "my rows.tsv"])
+def test_csv_is_refused_with_a_line_that_makes_a_file_of_it_that_can_be_read(tmp_path, name):
+    lines = ["prompt,response,helpfulness", '"What, why?","Yes,\nno.",3', "q,a,"]
+    data = "\n".join(lines).encode()
+    if name.endswith("tsv"):
+        data = b'prompt\tresponse\thelpfulness\n"What, why?"\t"Yes,\nno."\t3\nq\ta\t\n'
+    path = a_file(tmp_path, gzip.compress(data) if name.endswith("gz") else data, name)
+    message = refusal_of(path)
+    assert message.startswith(f"{path}: CSV is not read; make Parquet of it: {sys.executable} -c ")
+    command = shlex.split(message.partition("make Parquet of it: ")[2])
+    subprocess.run(command, check=True)
+    (made,) = tmp_path.glob("*.parquet")
+    assert [record.value for record in records(made)] == [
+        {"prompt": "What, why?", "response": "Yes,\nno.", "helpfulness": 3},
+        {"prompt": "q", "response": "a", "helpfulness": None},
+    ]
+
+
+def test_a_folder_of_csv_is_refused_with_what_it_holds_and_the_same_line(tmp_path):
+    path = a_file(tmp_path, b"a,b", "b.csv")
+    a_file(tmp_path, b"", "a.txt")
+    message = refusal_of(tmp_path)
+    assert "; it holds a.txt, b.csv; make Parquet of it: " in message
+    assert repr(str(path)) in message
+
+
+def test_csv_under_another_name_is_suspected(tmp_path):
+    message = refusal(a_file(tmp_path, b"prompt,response\nq,a\n"))
+    assert message == (
+        "rows.jsonl:1: not JSON: Expecting value at column 1; a line is one JSON object, {...}: "
+        "is this CSV or plain text?"
     )
 
 

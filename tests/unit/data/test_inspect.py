@@ -74,7 +74,7 @@ def test_helpsteer_shows_its_five_labels_known_or_not(tmp_path):
 
 def test_a_label_outside_the_scale_is_refused(tmp_path):
     path = written(tmp_path / "rows.jsonl", [a_rating("q", "a", verbosity=5)])
-    with pytest.raises(BadInputError, match=r"^rows.jsonl:1: label 'verbosity' is 5, outside 0..4"):
+    with pytest.raises(BadInputError, match=r"/rows.jsonl:1: label 'verbosity' is 5, outside 0..4"):
         inspected(path)
 
 

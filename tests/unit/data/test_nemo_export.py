@@ -149,7 +149,7 @@ def test_the_system_turn_of_a_sharegpt_record_is_kept(tmp_path):
 def test_a_label_without_a_place_in_a_regression_record_is_named(tmp_path):
     source = written(tmp_path / "in.jsonl", [nemo(("Assistant", "a", "violence:1"))])
     assert refusal(source, "NemoRegression", tmp_path).startswith(
-        "in.jsonl:1: label 'violence' has no place in a regression record, which holds quality, "
+        f"{source}:1: label 'violence' has no place in a regression record, which holds quality, "
     )
 
 

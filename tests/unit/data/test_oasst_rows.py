@@ -140,7 +140,7 @@ def test_parquet_gives_the_conversations_of_json_lines(tmp_path, row):
     table = SourceReader(as_parquet(tmp_path / "rows.parquet", [row]))
     assert table.format() is lines.format()
     assert [c.turns for c in table.raw()] == [c.turns for c in lines.raw()]
-    assert [c.place for c in table.raw()][:1] == ["rows.parquet:row 1"]
+    assert [c.place for c in table.raw()][:1] == [f"{tmp_path}/rows.parquet:row 1"]
 
 
 def test_a_cut_parquet_file_is_refused(tmp_path):

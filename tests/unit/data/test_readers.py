@@ -34,7 +34,9 @@ def read_one(path: Path, row: dict[str, Any], **settings: Any) -> RawConversatio
 def refusal(path: Path, *rows: dict[str, Any], **settings: Any) -> str:
     with pytest.raises(BadInputError) as caught:
         read(path, *rows, **settings)
-    return str(caught.value)
+    message = str(caught.value)
+    assert message.startswith(f"{path}/rows.jsonl")
+    return message.removeprefix(f"{path}/")
 
 
 # OASST
@@ -99,7 +101,7 @@ def test_oasst_keeps_ids_language_and_means(tmp_path):
         a_tree(a_question("q", an_answer("a", labels={"quality": 0.375}, lang="pt-BR")), "t1"),
     )
     answer = found.turns[1]
-    assert (found.place, found.has_unit_labels) == ("rows.jsonl:1", True)
+    assert (found.place, found.has_unit_labels) == (f"{tmp_path}/rows.jsonl:1", True)
     assert (answer.message_id, answer.language, answer.labels) == (
         "id-a",
         "pt-BR",
@@ -156,7 +158,10 @@ def test_equal_texts_have_equal_ids_and_answers_to_other_questions_have_not(tmp_
     ("row", "message"),
     [
         (a_rating("q", "a", helpfulness=2.5), "label 'helpfulness' is 2.5, not an integer"),
-        (a_rating("q", "a", helpfulness="2"), "label 'helpfulness' is '2', not a number"),
+        (
+            a_rating("q", "a", helpfulness="2"),
+            "label 'helpfulness' is '2', not a number; take the quotes away",
+        ),
         (a_rating("q", "a", helpfulness=10**400), "label 'helpfulness' is out of any range"),
         ({"prompt": "q", "response": None}, "field 'response' is null, not text"),
     ],
@@ -250,16 +255,49 @@ def test_the_format_is_detected_and_another_one_refused(tmp_path, row, form):
     wrong = DataFormat.HH_RLHF if form is not DataFormat.HH_RLHF else DataFormat.OASST
     with pytest.raises(BadInputError) as caught:
         SourceReader(path, wrong).format()
-    assert str(caught.value) == (
-        f"rows.jsonl:1: format is {wrong.value} in the spec, but the file is {form.value}"
+    message = str(caught.value)
+    assert message.startswith(
+        f"{path}:1: format is {wrong.value} in the spec, but the file is {form.value}: its fields"
+        f" are {', '.join(map(repr, sorted(row)))}, and {wrong.value} has "
     )
+    assert message.endswith(f"; write format: {form.value}, or give another file")
+
+
+def test_a_format_that_a_file_has_not_is_told_by_what_such_a_file_has(tmp_path):
+    path = written(tmp_path / "rows.jsonl", [a_rating("q", "a")])
+    with pytest.raises(BadInputError, match="HhRlhf has 'chosen' and 'rejected'; write format: H"):
+        SourceReader(path, DataFormat.HH_RLHF).format()
+
+
+def test_a_record_of_a_copy_is_named_by_where_the_copy_is_of(tmp_path):
+    path = written(tmp_path / "copy" / "rows.jsonl", [a_rating("q", "a")])
+    (row,) = SourceReader(tmp_path / "copy", address="s3://data/helpsteer/").raw()
+    assert row.place == "s3://data/helpsteer/rows.jsonl:1"
+    (row,) = SourceReader(path, address="s3://data/helpsteer/rows.jsonl").raw()
+    assert row.place == "s3://data/helpsteer/rows.jsonl:1"
 
 
 def test_an_unknown_record_is_refused_with_its_fields(tmp_path):
     assert refusal(tmp_path, {"text": "t", "label": []}) == (
-        "rows.jsonl:1: format not recognised from its fields ('label', 'text'); "
-        "known: Oasst, HelpSteer, HhRlhf, Prompts, ShareGpt, NemoSft, NemoRegression"
+        "rows.jsonl:1: format not recognised from its fields ('label', 'text'); known: "
+        "Oasst has a tree 'prompt', or 'message_id' and 'parent_id'; "
+        "HelpSteer has texts 'prompt' and 'response'; HhRlhf has 'chosen' and 'rejected'; "
+        "Prompts has a text 'prompt' alone, or 'turns'; "
+        "ShareGpt has 'conversations' of 'from' and 'value'; "
+        "NemoSft has 'conversations', and 'mask' or 'type'; "
+        "NemoRegression has a 'text' that begins with <extra_id_0>, and a list 'label'"
     )
+
+
+def test_openais_messages_are_refused_with_the_line_that_converts_them(tmp_path):
+    row = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}
+    assert refusal(tmp_path, row) == (
+        "rows.jsonl:1: format not recognised from its fields ('messages'); known: ShareGpt, which "
+        "these 'messages' become by jq -c "
+        "'{conversations: [.messages[] | {from: .role, value: .content}]}' FILE"
+    )
+    turns = [{"from": m["role"], "value": m["content"]} for m in row["messages"]]
+    assert read(tmp_path, {"conversations": turns}) == ([["q", "a"]], {})
 
 
 def test_a_file_without_records_is_refused(tmp_path):

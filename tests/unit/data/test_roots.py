@@ -104,3 +104,26 @@ def test_nothing_there_is_bad_input(tmp_path, place):
 def test_an_unknown_kind_of_address_is_bad_config():
     with pytest.raises(BadConfigError, match="unknown scheme 'ftp'"):
         Root.at("ftp://host/data.jsonl")
+
+
+def test_data_of_the_hub_are_refused_with_the_command_that_fetches_them():
+    line = "hf download nvidia/HelpSteer2 --repo-type dataset --local-dir DIR, and give the folder"
+    for uri in ("hf://nvidia/HelpSteer2", "hf://datasets/nvidia/HelpSteer2"):
+        with pytest.raises(BadConfigError, match=line):
+            Root.at(uri)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("*.jsonl", "; patterns are not looked up: give the folder, all data files in it are read"),
+        ("train.jsonl", "; did you mean train.jsonl.gz?"),
+        ("tarin.jsonl.gz", "; did you mean train.jsonl.gz?"),
+        ("other", ""),
+    ],
+)
+def test_a_mistyped_path_is_told_what_it_is_like(tmp_path, name, hint):
+    (tmp_path / "train.jsonl.gz").write_text("")
+    with pytest.raises(BadInputError) as caught:
+        Root.at(str(tmp_path / name))
+    assert str(caught.value) == f"{tmp_path / name}: no such file or folder{hint}"
