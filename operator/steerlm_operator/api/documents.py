@@ -14,6 +14,8 @@ _NAMING_KEYS: Final = ("name", "metric", "to")
 _STEP: Final = re.compile(r"\[([^\]]+)\]|([^.\[\]]+)")
 _MAX_VALUES: Final = 20_000
 _MAX_DEPTH: Final = 50
+_PARTS: Final = {"apiVersion", "kind", "metadata", "spec"}
+"""What a run consists of: a document with none of them is something else."""
 _MERGE_TAG: Final = "tag:yaml.org,2002:merge"
 
 
@@ -57,7 +59,7 @@ def read_document(text: str, file_name: str) -> Document:
         document.value = {} if node is None else reader.value(node, ())
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
-        problem = Problem(f"{file_name}:{line}", "", f"not YAML: {error.problem or error.context}")
+        problem = Problem(f"{file_name}:{line}", "", _not_yaml(error))
         raise InvalidRunError([problem]) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
@@ -65,9 +67,21 @@ def read_document(text: str, file_name: str) -> Document:
     if not isinstance(document.value, dict) or node is None:
         problem = Problem(f"{file_name}:1", "", "holds no SteerLMRun: the document is no mapping")
         raise InvalidRunError([problem])
+    if document.value and not _PARTS & set(document.value):
+        seen = ", ".join(map(repr, list(document.value)[:5]))
+        message = f"holds no SteerLMRun: it has {seen}, and a run apiVersion, kind, metadata, spec"
+        raise InvalidRunError([Problem(f"{file_name}:1", "", message)])
     if reader.twice:
         raise InvalidRunError([document.problem(at, "is given twice") for at in reader.twice])
     return document
+
+
+def _not_yaml(error: yaml.MarkedYAMLError) -> str:
+    said = error.problem or error.context or ""
+    if "document" in said:
+        return "holds more than one document; a run is a file with one"
+    hint = "; indent with spaces, not with tabs" if "'\\t'" in said else ""
+    return f"not YAML: {said}{hint}"
 
 
 class _Reader:

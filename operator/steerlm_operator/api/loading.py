@@ -1,19 +1,18 @@
 """From YAML text to a `SteerLMRun`, or to all that is wrong with it. Pure."""
 
-import difflib
 import json
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from types import UnionType
-from typing import Any, Final, Union, get_args, get_origin
+from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from steerlm_operator.api.documents import Document, apply_overrides, read_document
+from steerlm_operator.api.hints import meaning_of, meant_field, meant_form, meant_word
 from steerlm_operator.api.partial import broken_elsewhere
-from steerlm_operator.api.problems import Broken, InvalidRunError, Location, Problem, dotted
+from steerlm_operator.api.problems import Broken, InvalidRunError, Location, Problem
 from steerlm_operator.api.rules import broken_rules
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.unsupported import unsupported
@@ -118,14 +117,15 @@ def _location(detail: ErrorDetails) -> Location:
 
 
 def _message(detail: ErrorDetails) -> str:
-    location, context = _location(detail), detail.get("ctx", {})
+    location, context, value = _location(detail), detail.get("ctx", {}), detail["input"]
     match detail["type"]:
         case "missing":
             return "is required"
         case "extra_forbidden":
-            return f"no such field{_meant(location)}"
+            return f"no such field{meant_field(location)}"
         case "enum" | "literal_error":
-            return f"is {_shown(detail, location)}; allowed: {context.get('expected', '')}"
+            allowed = str(context.get("expected", ""))
+            return f"is {_shown(detail, location)}; allowed: {allowed}{meant_word(value, allowed)}"
         case "value_error":
             return f"is {_shown(detail, location)}: {context.get('error', detail['msg'])}"
         case "too_short" | "too_long" as kind if "actual_length" in context:
@@ -136,11 +136,22 @@ def _message(detail: ErrorDetails) -> str:
             )
             return f"has {context['actual_length']} items; {bound}"
         case "tuple_type":
-            return f"is {_shown(detail, location)}; it should be a list"
+            return f"is {_shown(detail, location)}; it should be a list{_example(detail)}"
         case "model_type" | "model_attributes_type" | "dict_type":
-            return f"is {_shown(detail, location)}; it should be a mapping"
+            return f"is {_shown(detail, location)}; it should be a mapping{_example(detail)}"
+        case "string_pattern_mismatch":
+            pattern = context.get("pattern", "")
+            shown, said = _shown(detail, location), meaning_of(location)
+            return f"is {shown}: string should match pattern '{pattern}'{said}"
         case _:
             return f"is {_shown(detail, location)}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
+
+
+def _example(detail: ErrorDetails) -> str:
+    """Return how a single word is written where more is wanted; empty for what may be secret."""
+    location, value = _location(detail), detail["input"]
+    is_plain = isinstance(value, str) and _shown(detail, location) == repr(value)
+    return meant_form(location, str(value)) if is_plain else ""
 
 
 def _shown(detail: ErrorDetails, location: Location) -> str:
@@ -154,34 +165,3 @@ def _shown(detail: ErrorDetails, location: Location) -> str:
     if _CREDENTIALS.search(text):
         return "not shown, for it holds credentials"
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
-
-
-def _meant(location: Location) -> str:
-    """Return a suggestion for a mistyped field."""
-    known = _fields_at(SteerLMRun, location[:-1])
-    close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; {dotted(location[:-1]) or 'the document'} has: {', '.join(known)}" if known else ""
-
-
-def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
-    """Return the names of the fields that a mapping at a location may have."""
-    for part in location:
-        if isinstance(part, int):
-            continue
-        field = next((f for f in model.model_fields.values() if f.alias == part), None)
-        below = None if field is None else _model_in(field.annotation)
-        if below is None:
-            return []
-        model = below
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:  # Any: a type form
-    """Return the model that an annotation holds: itself, in a tuple, or beside None."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) in (tuple, Union, UnionType):
-        return next(filter(None, map(_model_in, get_args(annotation))), None)
-    return None

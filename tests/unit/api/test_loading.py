@@ -113,7 +113,7 @@ def test_a_wrong_type_does_not_hide_a_broken_rule():
             "12: spec.serve.nemoGenerate: true is not supported yet; leave it at its default",
         ),
         (GOOD.replace("name: try", "name: Try_1"), "3: metadata.name: is 'Try_1': string should match pattern "
-         "'^[a-z]([-a-z0-9]*[a-z0-9])?$'"),
+         "'^[a-z]([-a-z0-9]*[a-z0-9])?$'; lower-case letters, digits and '-', at most 40"),
         (f"{GOOD}  seed: 1\n  seed: 2\n", "13: spec.seed: is given twice"),
         (
             GOOD.replace("uri: oasst.jsonl", "uri: a, labels: [{from: x, fromMeter: Words, to: humor}]"),
@@ -136,6 +136,22 @@ def test_a_value_that_may_be_a_secret_is_not_repeated():
         ("a: [", "run.yaml:1: not YAML"),
         ("- a\n", "run.yaml:1: holds no SteerLMRun"),
         ("", "run.yaml:1: holds no SteerLMRun"),
+        (
+            "spec:\n\tseed: 1\n",
+            "run.yaml:2: not YAML: found character '\\t' that cannot start any token; indent with spaces, not with tabs",
+        ),
+        (
+            '{"prompt": "q", "response": "a"}\n',
+            "run.yaml:1: holds no SteerLMRun: it has 'prompt', 'response', and a run apiVersion, kind, metadata, spec",
+        ),
+        (
+            '{"prompt": "q"}\n{"prompt": "p"}\n',
+            "run.yaml:2: holds more than one document; a run is a file with one",
+        ),
+        (
+            f"{GOOD}---\n{GOOD}",
+            "run.yaml:12: holds more than one document; a run is a file with one",
+        ),
     ],
 )
 def test_what_is_no_mapping_gets_one_line(text: str, line: str):

@@ -35,7 +35,45 @@ def problems(text: str, **overrides: object) -> list[str]:
         ("  stages: [a]", "spec.stages: is a list of 1; it should be a mapping"),
         (
             "  bootstrap: {maximise: quality}",
-            "spec.bootstrap.maximise: is 'quality'; it should be a list",
+            "spec.bootstrap.maximise: is 'quality'; it should be a list: [quality]",
+        ),
+        (
+            "  iterations: 2",
+            "spec.iterations: no such field; write it as spec.bootstrap.iterations",
+        ),
+        (
+            "  stages: {trainApm: {method: Lora}}",
+            "spec.stages.trainApm.method: no such field; write it as spec.stages.trainApm.training.method",
+        ),
+        (
+            "    attributes: [{name: humor}]",
+            "spec.data.attributes: no such field; write it as spec.attributes",
+        ),
+        (
+            "    pairs: Chosen",
+            "spec.data.pairs: no such field; write it as spec.data.labelled.pairs or spec.data.unlabelled.pairs",
+        ),
+        (
+            "    unlabelled: [{name: b, uri: b, format: sharegpt}]",
+            "spec.data.unlabelled[0].format: is 'sharegpt'; allowed: 'Auto', 'Oasst', 'HelpSteer', 'HhRlhf', 'Prompts', "
+            "'ShareGpt', 'NemoSft' or 'NemoRegression'; did you mean ShareGpt?",
+        ),
+        (
+            "    unlabelled: chats.jsonl",
+            "spec.data.unlabelled: is 'chats.jsonl'; it should be a list: [{uri: chats.jsonl}]",
+        ),
+        (
+            "    unlabelled: [chats.jsonl]",
+            "spec.data.unlabelled[0]: is 'chats.jsonl'; it should be a mapping: {uri: chats.jsonl}",
+        ),
+        (
+            "    unlabelled: s3://me:hunter2@host/chats",
+            "spec.data.unlabelled: is not shown, for it holds credentials; it should be a list",
+        ),
+        ("  stages: Lora", "spec.stages: is 'Lora'; it should be a mapping"),
+        (
+            "  bootstrap: {iteratoins: 1}",
+            "spec.bootstrap.iteratoins: no such field; did you mean iterations?",
         ),
         (
             "  stages: {trainApm: {training: {learning_rate: '1e-3'}}}",
@@ -133,8 +171,8 @@ def test_a_judge_that_cannot_be_asked_is_refused(judge: str, bootstrap: str, fou
             "run.yaml:1: not YAML: more than 20000 values",
         ),
         (f"{GOOD}  ? [a, b]\n  : 3\n", "run.yaml:9: not YAML: a key is no text"),
-        (f"{GOOD}---\na: 1\n", "run.yaml:9: not YAML: but found another document"),
-        (f"{GOOD}\tseed: 1\n", "run.yaml:9: not YAML: found character '\\t' that cannot start any token"),
+        (f"{GOOD}---\na: 1\n", "run.yaml:9: holds more than one document; a run is a file with one"),
+        (f"{GOOD}\tseed: 1\n", "run.yaml:9: not YAML: found character '\\t' that cannot start any token; indent with spaces, not with tabs"),
     ],
 )  # fmt: skip
 def test_hostile_yaml_gets_one_line(text: str, line: str):
@@ -155,6 +193,15 @@ def test_an_item_without_a_required_field_does_not_hide_rules_broken_elsewhere()
         "run.yaml:9: spec.stages.evaluate.meters[0].pattern: is required",
         "run.yaml:9: spec.stages.evaluate.meters[1].attribute: 'wit' is no attribute of this run (humor, quality)",
         "run.yaml:9: spec.stages.evaluate.meters[1].pattern: is no regular expression: missing ), unterminated subpattern at position 0",
+    ]
+
+
+def test_attributes_as_words_and_a_model_as_an_address_are_told_as_they_are_written():
+    text = GOOD.replace("[{name: quality}, {name: humor}]", "[quality, {name: humor}]")
+    text = text.replace('{baseModelUri: "scratch:tiny"}', "hf://meta-llama/Llama-2-13b-hf")
+    assert problems(text) == [
+        "run.yaml:5: spec.model: is 'hf://meta-llama/Llama-2-13b-hf'; it should be a mapping: {baseModelUri: hf://meta-llama/Llama-2-13b-hf}",
+        "run.yaml:6: spec.attributes[0]: is 'quality'; it should be a mapping: {name: quality}",
     ]
 
 
