@@ -1,5 +1,6 @@
 """What an attribute is, and the defaults that depend on its name (method.md section 2)."""
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pydantic import Field
@@ -56,6 +57,22 @@ class Attribute(Value):
     max: int = 4
     optional: bool = False
     """True: left out, with a note, where the data has too few labels for it."""
+
+
+def label_refusal(labels: Mapping[str, int], attributes: Sequence[Attribute]) -> str:
+    """Return one line that says why a model cannot be asked for labels; empty if it can."""
+    ranges = {a.name: a for a in attributes}
+    for name, level in labels.items():
+        if name not in ranges:
+            return f"unknown attribute {name!r}; this model knows {known_attributes(attributes)}"
+        if not ranges[name].min <= level <= ranges[name].max:
+            return f"{name}={level} is outside {ranges[name].min}..{ranges[name].max}"
+    return ""
+
+
+def known_attributes(attributes: Sequence[Attribute]) -> str:
+    """Return `quality 0..4, humor 0..4`, for messages."""
+    return ", ".join(f"{a.name} {a.min}..{a.max}" for a in attributes)
 
 
 def default_target(name: str, minimum: int, maximum: int) -> int | None:

@@ -14,6 +14,8 @@ class ExitCode(IntEnum):
     OK = 0
     BUG = 1
     """An exception nobody expected. Retried, counts against the limit."""
+    BAD_USAGE = 2
+    """The command line: an unknown option, a missing argument."""
     GATE_FAILED = 3
     """Only `steerlm run`: every stage succeeded, an evaluation gate did not hold."""
     BAD_CONFIG = 10

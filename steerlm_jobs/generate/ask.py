@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from steerlm_jobs.attributes.schema import Schema
+from steerlm_jobs.contract.attributes import label_refusal
 from steerlm_jobs.contract.errors import BadConfigError
 from steerlm_jobs.contract.recipes import REFERENCE_SYSTEM_PROMPT
 from steerlm_jobs.data.conversations import Conversation, Role, Turn
@@ -77,14 +78,9 @@ def asked_labels(
     Raises:
         BadConfigError: An attribute is unknown, or a level outside its range.
     """
-    for name, level in labels.items():
-        if name not in schema.names:
-            msg = f"unknown attribute {name!r}; this model knows {', '.join(schema.names)}"
-            raise BadConfigError(msg)
-        attribute = schema.attributes[schema.index(name)]
-        if not attribute.min <= level <= attribute.max:
-            msg = f"{name}={level} is outside {attribute.min}..{attribute.max}"
-            raise BadConfigError(msg)
+    refusal = label_refusal(labels, schema.attributes)
+    if refusal:
+        raise BadConfigError(refusal)
     targets: Mapping[str, int] = description.get("targets", {})
     missing = [n for n in schema.names if n not in labels and n not in targets]
     if missing:

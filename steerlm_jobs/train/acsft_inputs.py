@@ -151,9 +151,17 @@ def _add_originals(
     reached = len(originals.rows) / len(rows.examples)
     if reached < recipe.original_fraction - 0.01:
         context.notes.add(
-            f"originals are {reached:.2f} of the mixture, not {recipe.original_fraction:.2f}: "
-            f"there are {num_available}, of which {originals.num_passed_over} do not fit"
+            few_originals(
+                reached, recipe.original_fraction, num_available, originals.num_passed_over
+            )
         )
+
+
+def few_originals(reached: float, wanted: float, num_available: int, num_too_long: int) -> str:
+    """Return the note of a mixture with a smaller fraction of originals than was wanted."""
+    too_long = f", of which {num_too_long} do not fit" if num_too_long else ""
+    shares = f"originals are {reached:.2f} of the mixture, not {wanted:.2f}"
+    return f"{shares}: there are {num_available}{too_long}"
 
 
 def _drawn(

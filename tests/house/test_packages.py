@@ -26,7 +26,7 @@ def test_standard_operator_wins_from_the_repository_root() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["steerlm_operator.core.plan", "steerlm_operator.api.loading", "steerlm_operator.cli.main"],
+    ["steerlm_operator.core.plan", "steerlm_operator.api.loading", "steerlm_operator.cli.verbs"],
 )
 def test_importing_the_operator_loads_nothing_heavy(module: str) -> None:
     loaded = run_python(f"import {module}, sys; print(*sys.modules)").split()

@@ -1,12 +1,16 @@
 """The real runner over a host in memory, killed between any two of its calls."""
 
+import io
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.status import Phase, RunStatus, StageState
+from steerlm_operator.cli.live import Watcher
+from steerlm_operator.core.observed import Observed, Plan
 from steerlm_operator.local.ending import exit_code
 from steerlm_operator.local.runner import Surroundings, run_to_end
 from tests.scenario.runs import PREFIX, RUN_UID, a_run
@@ -67,10 +71,9 @@ def shell(
     *,
     wrap: Callable[[Any], Any] = lambda target: target,
     interrupt_after: float | None = None,
+    show: Callable[[Observed, Plan], None] = lambda *_: None,
 ) -> RunStatus:
-    around = Surroundings(
-        wrap(host), wrap(file), Terminal(host, interrupt_after), host.clock, lambda *_: None
-    )
+    around = Surroundings(wrap(host), wrap(file), Terminal(host, interrupt_after), host.clock, show)
     return run_to_end(run, RUN_UID, PREFIX, around)
 
 
@@ -97,6 +100,20 @@ def test_second_run_is_cached_but_for_a_look_at_the_data():
     assert host.launched == [("prepare", 2)]
     assert {record.state for record in second.stages} == {StageState.CACHED}
     assert digests(second) == digests(first)
+
+
+def test_ctrl_c_is_answered_in_the_pass_that_hears_of_it_and_once():
+    console = Console(file=io.StringIO(), width=120)
+    watcher, said = Watcher(console), []
+
+    def show(observed: Observed, planned: Plan) -> None:
+        watcher.show(observed, planned)
+        lines = console.file.getvalue().count("stopping: prepare is asked to end")
+        said.append((observed.run.spec.suspend, lines))
+
+    status = shell(a_run(), MemoryHost(Store()), MemoryStatus(), interrupt_after=0.5, show=show)
+    assert exit_code(status) == 21
+    assert set(said) == {(False, 0), (True, 1)}
 
 
 def test_deleted_artifact_is_made_again_with_those_after_it_still_cached():

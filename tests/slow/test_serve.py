@@ -90,7 +90,7 @@ def test_answers_are_those_of_ask_and_of_their_seed(url, model):
         (
             {"attributes": {"wit": 1}},
             422,
-            "unknown attribute 'wit'; this model knows quality, humor",
+            "unknown attribute 'wit'; this model knows quality 0..4, humor",
         ),
         ({"attributes": {"quality": 9}}, 422, "quality=9 is outside 0..4"),
         ({"max_tokens": 512}, 400, "leaves no room"),

@@ -40,7 +40,7 @@ def _group() -> None:
 
 @data.command()
 def inspect(
-    uri: Annotated[str, typer.Argument(help="File or folder: a path, file://, s3:// or hf://.")],
+    uri: Annotated[str, typer.Argument(help="File or folder: a path, file:// or s3://.")],
     data_format: Annotated[
         str, typer.Option("--format", help=f"One of {', '.join(DataFormat)}.")
     ] = "Auto",

@@ -1,6 +1,5 @@
 """What a finished run has to show: steering table, gates, paths, and what to try next."""
 
-import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -8,9 +7,10 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from steerlm_jobs.contract.evaluation import ApmFigures, Evaluation
-from steerlm_jobs.contract.gates import GateResult
+from steerlm_jobs.contract.gates import GateResult, gate_line
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_operator.api.status import RunStatus
+from steerlm_operator.cli.invocation import own_command
 from steerlm_operator.cli.judge import judge_lines
 from steerlm_operator.cli.steering import (
     comparison_tables,
@@ -76,13 +76,8 @@ def _print_scorer(console: Console, who: str, figures: Mapping[str, ApmFigures])
 def print_gates(console: Console, results: Iterable[GateResult]) -> None:
     """Print which bounds held."""
     for gate in results:
-        value = "not measurable" if gate.value is None else f"{gate.value:.3f}"
-        verdict = "passed" if gate.passed else "FAILED"
-        console.print(
-            f"gate {verdict}: {gate.metric} {value}, bound {gate.bound:g} (by the 95 % interval)",
-            highlight=False,
-            markup=False,
-        )
+        line = f"gate {'passed' if gate.passed else 'FAILED'}: {gate_line(gate)}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_paths(console: Console, status: RunStatus, workdir: Path) -> None:
@@ -91,8 +86,8 @@ def print_paths(console: Console, status: RunStatus, workdir: Path) -> None:
     model = None if record is None else model_folder(record)
     page = report_path(status)
     lines = []
-    if model is not None:
-        lines.append(f"model:  {model}")
+    if record is not None and model is not None:
+        lines.append(f"model:  {model} (of {record.name})")
     if page is not None:
         lines.append(f"report: {page}")
     if model is not None:
@@ -105,10 +100,10 @@ def _ask_command(status: RunStatus, workdir: Path) -> str:
     """Return a command that asks for the top and the bottom of the attribute that steers best."""
     evaluation = evaluation_of(status)
     sweeps = [] if evaluation is None else shown_sweeps(evaluation)
-    words = ["steerlm", "ask", str(workdir), "Tell me about cats."]
+    words = ["ask", str(workdir), "Tell me about cats."]
     if sweeps:
         best = max(sweeps, key=lambda sweep: abs(sweep.spearman.value or 0.0))
         levels = [row.level for row in best.levels]
         words += ["--set", f"{best.attribute}={max(levels)}"]
         words += ["--against", f"{best.attribute}={min(levels)}"]
-    return shlex.join(words)
+    return own_command(*words)

@@ -32,6 +32,7 @@ class Watcher:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._seen: dict[str, StageStatus] = {}
+        self._is_stopping = False
         self._bars = _Bars(console) if console.is_terminal else None
 
     def __enter__(self) -> "Watcher":
@@ -49,7 +50,11 @@ class Watcher:
             self._bars.progress.stop()
 
     def show(self, observed: Observed, planned: Plan) -> None:
-        """Show what is new since the last pass."""
+        """Show what is new since the last pass; that it is stopping, before that it has stopped."""
+        if not self._is_stopping and observed.run.spec.suspend:
+            self._is_stopping = True
+            for name in _at_work(planned):
+                self._print(f"stopping: {name} is asked to end; press Ctrl-C again not to wait")
         for record in planned.status.stages:
             before = self._seen.get(record.name)
             self._seen[record.name] = record
@@ -57,7 +62,14 @@ class Watcher:
                 self._bars.show(record)
             if before is None or before.state is not record.state:
                 for line in _lines(record, observed, has_bars=self._bars is not None):
-                    self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+                    self._print(line)
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _at_work(planned: Plan) -> list[str]:
+    return [record.name for record in planned.status.stages if record.state is StageState.RUNNING]
 
 
 def _lines(record: StageStatus, observed: Observed, *, has_bars: bool) -> tuple[str, ...]:

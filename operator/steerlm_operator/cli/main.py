@@ -1,58 +1,20 @@
-"""The `steerlm` command: its verbs, and the one line that a bad input gets."""
+"""The `steerlm` command. It answers Ctrl-C from its first moment, before its verbs are loaded."""
 
 import sys
 
-import typer
-
-from steerlm_jobs.contract.errors import ExitCode
-from steerlm_operator.api.loading import InvalidRunError
-from steerlm_operator.cli.ask import ask
-from steerlm_operator.cli.data import data
-from steerlm_operator.cli.gc import gc
-from steerlm_operator.cli.lint import lint
-from steerlm_operator.cli.render import render
-from steerlm_operator.cli.report import report
-from steerlm_operator.cli.run import run
-from steerlm_operator.cli.serve import serve
-from steerlm_operator.cli.status import status
-from steerlm_operator.local.errors import LocalError
-
-app = typer.Typer(
-    name="steerlm",
-    help="Align a language model so that whoever calls it sets its attributes: quality, humor, "
-    "verbosity, and those you define.\n\n"
-    "Start with: steerlm run examples/quickstart.yaml",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command()(run)
-app.command()(lint)
-app.command()(render)
-app.command()(status)
-app.command()(report)
-app.command()(ask)
-app.command()(serve)
-app.command()(gc)
-app.add_typer(data, name="data")
+from steerlm_operator.cli.stopping import STOPPED, StoppedError, stoppable
 
 
 def main() -> None:
-    """Run the command line of this process."""
+    """Run the command line of this process and end with its exit code."""
     try:
-        app()
-    except LocalError as error:
-        print(f"steerlm: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except OSError as error:  # a full disk, a folder that may not be written
-        name = f"{error.filename}: " if error.filename else ""
-        print(f"steerlm: {name}{error.strerror or error}", file=sys.stderr)
-        sys.exit(ExitCode.STORE_UNAVAILABLE)
-    except InvalidRunError as error:
-        for problem in error.problems:
-            print(f"steerlm: {problem}", file=sys.stderr)
-        sys.exit(ExitCode.BAD_CONFIG)
+        with stoppable():
+            from steerlm_operator.cli.verbs import run_command  # a second, in which one may stop
+
+            code = run_command()
+    except StoppedError:
+        code = STOPPED
+    sys.exit(code)
 
 
 if __name__ == "__main__":

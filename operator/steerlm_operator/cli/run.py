@@ -47,8 +47,8 @@ def run(
     Run the same command again to go on where it ended: finished stages are cached, an unfinished
     one resumes from its last checkpoint. Ctrl-C leaves a checkpoint; a second Ctrl-C does not wait.
 
-    Exit code: 0, or the failed stage's (10 spec, 11 data, 12 diverged, 13 out of memory, 20 store),
-    3 for a failed gate, 21 after Ctrl-C.
+    Exit code: 0, or the failed stage's (10 spec, 11 data, 12 diverged, 13 out of memory, 20 store,
+    22 no progress, 1 a bug of ours), 3 for a failed gate, 21 after Ctrl-C.
 
     For example:
 

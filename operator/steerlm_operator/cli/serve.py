@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from steerlm_jobs.contract.kinds import StageKind
+from steerlm_operator.cli.invocation import own_command
 from steerlm_operator.cli.status import read_status
 from steerlm_operator.local.artifacts import record_of
 from steerlm_operator.local.commands import become_program, require_jobs
@@ -28,7 +29,8 @@ def serve(
     """
     record = record_of(read_status(workdir), StageKind.TRAIN_ACSFT)
     if record is None or record.artifact is None:
-        msg = f"{workdir}: no trained model yet; `steerlm status {workdir}` says how far it is"
+        look = own_command("status", str(workdir))
+        msg = f"{workdir}: no trained model yet; `{look}` says how far it is"
         raise WorkdirError(msg)
     require_jobs()
     digest = f"--digest={record.artifact.digest}"  # it may begin with a hyphen

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from steerlm_operator.api.status import RunStatus, StageStatus
+from steerlm_operator.api.status import RunStatus, StageState, StageStatus
 from steerlm_operator.cli.live import stage_seconds
 from steerlm_operator.cli.terminal import stdout_console
 from steerlm_operator.local.errors import WorkdirError
@@ -71,6 +71,11 @@ def _table(found: RunStatus) -> Table:
 
 
 def _progress(record: StageStatus) -> str:
-    if record.progress is None:
+    """Return `12/40 steps`; of a stage that is done, all that it did, if it counted anything."""
+    found = record.progress
+    if found is None or record.state is StageState.CACHED:
         return ""
-    return f"{record.progress.done}/{record.progress.total or '?'} {record.progress.unit}"
+    if record.state is StageState.SUCCEEDED:
+        num_units = found.total or found.done
+        return f"{num_units}/{num_units} {found.unit}" if num_units else ""
+    return f"{found.done}/{found.total or '?'} {found.unit}"

@@ -12,6 +12,8 @@ from steerlm_operator.local.errors import JobsMissingError, ProgramFailedError
 
 JOBS_PROGRAM: Final = (sys.executable, "-P", "-m", "steerlm_jobs")
 """-P: a file of the caller's folder that is named like a module of ours must not replace it."""
+_OWN_GROUP: Final = 0
+"""Of `process_group`: Ctrl-C is for this process alone, which then kills the program it runs."""
 _NEEDED: Final = ("torch", "transformers", "fsspec", "safetensors")
 
 
@@ -40,8 +42,14 @@ def jobs_environment() -> dict[str, str]:
 
 def run_program(arguments: Sequence[str]) -> int:
     """Run a program of the jobs on this terminal; return its exit code."""
-    command = [*JOBS_PROGRAM, *arguments]
-    return subprocess.run(command, env=jobs_environment(), check=False).returncode  # noqa: S603  # no shell
+    done = subprocess.run(  # noqa: S603  # our own program, no shell
+        [*JOBS_PROGRAM, *arguments],
+        env=jobs_environment(),
+        check=False,
+        stdin=subprocess.DEVNULL,
+        process_group=_OWN_GROUP,
+    )
+    return done.returncode
 
 
 def program_output(arguments: Sequence[str]) -> str:
@@ -54,6 +62,8 @@ def program_output(arguments: Sequence[str]) -> str:
         [*JOBS_PROGRAM, *arguments],
         env=jobs_environment(),
         check=False,
+        stdin=subprocess.DEVNULL,
+        process_group=_OWN_GROUP,
         capture_output=True,
         text=True,
     )

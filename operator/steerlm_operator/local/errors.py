@@ -10,9 +10,23 @@ class LocalError(Exception):
 
 
 class WorkdirError(LocalError):
-    """The folder is no run's folder, is damaged, or cannot be written."""
+    """The folder is no run's folder, or its run has not come so far."""
+
+
+class WorkdirDamagedError(WorkdirError):
+    """The folder is a run's, and one of its files cannot be read as what it should be."""
 
     exit_code = ExitCode.BAD_INPUT
+
+
+class WorkdirUnusableError(WorkdirError):
+    """The folder cannot be read or written."""
+
+    exit_code = ExitCode.STORE_UNAVAILABLE
+
+
+class QuestionError(LocalError):
+    """`ask` was given no prompt, or levels that the model does not have."""
 
 
 class WorkdirLockedError(LocalError):

@@ -9,7 +9,11 @@ from pydantic import ValidationError
 
 from steerlm_operator.api.status import RunStatus
 from steerlm_operator.local.atomic import write_atomically
-from steerlm_operator.local.errors import WorkdirError
+from steerlm_operator.local.errors import (
+    WorkdirDamagedError,
+    WorkdirError,
+    WorkdirUnusableError,
+)
 from steerlm_operator.local.lock import WorkdirLock
 
 _VERSION: Final = 1
@@ -28,13 +32,17 @@ class Workdir:
         """Make the folder of a run, or open the one that is there.
 
         Raises:
-            WorkdirError: The folder holds something else, or cannot be written.
+            WorkdirError: The folder holds something else.
+            WorkdirUnusableError: It cannot be written.
         """
         root = root.absolute()
         run_file = root / ".steerlm" / "run.json"
         if run_file.exists():
             return cls.open(root)
-        if root.exists() and (not root.is_dir() or any(_foreign(root))):
+        if root.is_file():
+            msg = f"{root}: is a file, no folder; choose another --workdir"
+            raise WorkdirError(msg)
+        if root.exists() and any(_foreign(root)):
             msg = f"{root}: holds other files and no run; choose another --workdir"
             raise WorkdirError(msg)
         uid = secrets.token_hex(16)
@@ -43,7 +51,7 @@ class Workdir:
             write_atomically(run_file, json.dumps({"version": _VERSION, "uid": uid, "name": name}))
         except OSError as error:
             msg = f"{root}: cannot be written ({error.strerror}); choose another --workdir"
-            raise WorkdirError(msg) from error
+            raise WorkdirUnusableError(msg) from error
         return cls(root, uid)
 
     @classmethod
@@ -51,19 +59,27 @@ class Workdir:
         """Open the folder of a run.
 
         Raises:
-            WorkdirError: There is none, or it is damaged.
+            WorkdirError: There is none.
+            WorkdirDamagedError: It is one, and damaged.
+            WorkdirUnusableError: It cannot be read.
         """
         root = root.absolute()
         run_file = root / ".steerlm" / "run.json"
         try:
             found = json.loads(run_file.read_text(encoding="utf-8"))
             version, uid = found["version"], found["uid"]
-        except FileNotFoundError as error:
-            msg = f"{root}: no run here; give the --workdir of a `steerlm run` (./runs/<name>)"
+        except (FileNotFoundError, NotADirectoryError) as error:
+            seen = _seen_instead(root)
+            msg = (
+                f"{root}: no run here{seen}; give the --workdir of a `steerlm run` (./runs/<name>)"
+            )
             raise WorkdirError(msg) from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except OSError as error:
+            msg = f"{run_file}: cannot be read ({error.strerror})"
+            raise WorkdirUnusableError(msg) from error
+        except (ValueError, KeyError, TypeError) as error:
             msg = f"{run_file}: damaged; move {root} away, or choose another --workdir"
-            raise WorkdirError(msg) from error
+            raise WorkdirDamagedError(msg) from error
         if version != _VERSION or not isinstance(uid, str):
             msg = f"{run_file}: version {version!r}, this steerlm knows {_VERSION}; update steerlm"
             raise WorkdirError(msg)
@@ -92,7 +108,7 @@ class Workdir:
         """Return what was recorded; None before the first pass.
 
         Raises:
-            WorkdirError: It cannot be read.
+            WorkdirDamagedError: It cannot be read.
         """
         path = self.own / "status.json"
         try:
@@ -104,7 +120,7 @@ class Workdir:
                 f"{path}: damaged, or written by another version; delete it and run again "
                 "(finished stages stay cached)"
             )
-            raise WorkdirError(msg) from error
+            raise WorkdirDamagedError(msg) from error
 
     def write_status(self, status: RunStatus) -> None:
         """Record a status, whole or not at all."""
@@ -114,3 +130,13 @@ class Workdir:
 
 def _foreign(root: Path) -> list[Path]:
     return [path for path in root.iterdir() if path.name != ".steerlm"]
+
+
+def _seen_instead(root: Path) -> str:
+    """Return what is there where no run is, for a message; empty if nothing helps."""
+    if not root.exists():
+        return ": no such folder"
+    if not root.is_dir():
+        return ": it is a file"
+    runs = [p for p in (root.parent, *sorted(root.iterdir())) if (p / ".steerlm/run.json").exists()]
+    return f", but in {', '.join(map(str, runs[:3]))}" if runs else ""

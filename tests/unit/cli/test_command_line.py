@@ -20,9 +20,10 @@ from steerlm_jobs.contract.evaluation import (
 )
 from steerlm_jobs.contract.gates import GateResult, MetricValue
 from steerlm_jobs.contract.manifest import AttemptInfo, ContentFile, Manifest
+from steerlm_jobs.contract.report import Progress
 from steerlm_operator.api.status import ArtifactRef, Phase, RunStatus, StageState, StageStatus
 from steerlm_operator.cli.ask import print_answers
-from steerlm_operator.cli.figures import print_evaluation, print_gates
+from steerlm_operator.cli.figures import print_evaluation, print_gates, print_paths
 from steerlm_operator.cli.main import main
 from steerlm_operator.local import commands
 from steerlm_operator.local.workdir import Workdir
@@ -41,6 +42,7 @@ SWEEP = Sweep(
         for level, mean in ((0, 0.1), (4, 3.9))
     ),
 )
+ATTRIBUTES = [{"name": "quality"}, {"name": "humor", "min": -1, "max": 2}]
 EVALUATION = Evaluation(
     attributes=("humor",),
     final_model="train-acsft",
@@ -99,7 +101,12 @@ def a_workdir(folder: Path, *, is_evaluated: bool = True) -> Path:
 def done(record: StageStatus, root: Path) -> StageStatus:
     folder = root / record.name / ("f" * 43)
     (folder / "content").mkdir(parents=True)
-    contents = {"metrics.json": EVALUATION.model_dump_json(by_alias=True), "report.html": "<p>"}
+    contents = {
+        "metrics.json": EVALUATION.model_dump_json(by_alias=True),
+        "report.html": "<p>",
+        "config.json": "{}",
+        "steerlm.json": json.dumps({"attributes": ATTRIBUTES}),
+    }
     for name, text in contents.items():
         (folder / "content" / name).write_text(text)
     manifest = Manifest(
@@ -122,16 +129,18 @@ def done(record: StageStatus, root: Path) -> StageStatus:
     [
         (("run", "absent.yaml"), 10, "absent.yaml: cannot be read"),
         (("lint", "absent.yaml"), 10, "absent.yaml: cannot be read"),
-        (("status", "absent"), 11, "no run here"),
-        (("report", "absent"), 11, "no run here"),
-        (("ask", "absent", "hello"), 11, "no run here"),
+        (("status", "absent"), 10, "absent: no run here: no such folder; give the --workdir"),
+        (("report", "absent"), 10, "no run here"),
+        (("serve", "absent"), 10, "no run here"),
+        (("ask", "absent", "hello"), 10, "no run here"),
+        (("gc", "absent", "--older-than", "1d"), 10, "absent: no such folder"),
     ],
 )
 def test_what_is_not_there_gets_one_line(
-    tmp_path, monkeypatch, capsys, arguments: tuple[str, ...], code: int, words: str
+    tmp_path, monkeypatch, capfd, arguments: tuple[str, ...], code: int, words: str
 ):
     monkeypatch.chdir(tmp_path)
-    ended, out, err = called(monkeypatch, capsys, *arguments)
+    ended, out, err = called(monkeypatch, capfd, *arguments)
     assert (ended, out, err.count("\n")) == (code, "", 1)
     assert words in err
 
@@ -167,9 +176,36 @@ def test_folder_with_other_things_is_not_taken_for_a_workdir(tmp_path, monkeypat
     (tmp_path / "thesis.tex").write_text("mine")
     file = a_file(tmp_path)
     code, _, err = called(monkeypatch, capsys, "run", str(file), "--workdir", str(tmp_path))
-    assert (code, err.count("\n")) == (11, 1)
+    assert (code, err.count("\n")) == (10, 1)
     assert "choose another --workdir" in err
     assert {path.name for path in tmp_path.iterdir()} == {"thesis.tex", "run.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("status", "FILE"), "run.yaml: no run here: it is a file; give the --workdir"),
+        (("ask", "FILE", "hello"), "run.yaml: no run here: it is a file"),
+        (("run", "FILE", "--workdir", "FILE"), "run.yaml: is a file, no folder; choose another"),
+        (("gc", "FILE", "--older-than", "1d"), "run.yaml: no such folder"),
+        (("status", "RUNS"), "runs: no run here, but in RUNS/a; give the --workdir"),
+        (("status", "RUNS/a/prepare"), "prepare: no run here, but in RUNS/a; give"),
+        (("report", "RUNS/a/.steerlm/attempts"), "attempts: no run here; give the --workdir"),
+    ],
+)
+def test_a_wrong_folder_ends_with_10_and_says_what_is_there(
+    tmp_path, monkeypatch, capfd, arguments: tuple[str, ...], words: str
+):
+    names = {"FILE": str(a_file(tmp_path)), "RUNS": str(a_workdir(tmp_path).parent)}
+
+    def named(text: str) -> str:
+        for name, path in names.items():
+            text = text.replace(name, path)
+        return text
+
+    code, out, err = called(monkeypatch, capfd, *map(named, arguments))
+    assert (code, out, err.count("\n")) == (10, "", 1)
+    assert named(words) in err
 
 
 @pytest.mark.parametrize("name", ["run.json", "status.json"])
@@ -187,6 +223,51 @@ def test_status_as_json_is_the_status(tmp_path, monkeypatch, capsys):
     assert (code, found["phase"], len(found["stages"])) == (0, "Succeeded", 5)
 
 
+def test_the_end_of_a_run_names_the_models_stage_and_a_command_that_works_from_here(
+    tmp_path, monkeypatch
+):
+    workdir = a_workdir(tmp_path)
+    command = tmp_path / ".venv" / "bin" / "steerlm"
+    command.parent.mkdir(parents=True)
+    command.write_text("#!/bin/sh\n")
+    command.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [".venv/bin/steerlm"])
+    status = Workdir.open(workdir).read_status()
+    lines = printed(lambda console: print_paths(console, status, workdir)).splitlines()
+    assert lines[0] == f"model:  {workdir}/train-acsft/{'f' * 43}/content (of train-acsft)"
+    asked = f"try:    .venv/bin/steerlm ask {workdir} 'Tell me about cats.' --set humor=4"
+    assert lines[2] == f"{asked} --against humor=0"
+
+
+def test_status_shows_all_units_of_a_stage_that_is_done_and_nothing_of_a_cached_one(
+    tmp_path, monkeypatch, capsys
+):
+    workdir = a_workdir(tmp_path)
+    status = Workdir.open(workdir).read_status()
+    seen = (
+        (StageState.SUCCEEDED, Progress(done=400, unit="conversations")),
+        (StageState.SUCCEEDED, Progress(done=0, total=62)),
+        (StageState.SUCCEEDED, Progress(activity="reading roots")),
+        (StageState.CACHED, Progress(activity="reading roots")),
+        (StageState.RUNNING, Progress(done=3)),
+    )
+    stages = [
+        record.model_copy(update={"state": state, "progress": progress})
+        for record, (state, progress) in zip(status.stages, seen, strict=True)
+    ]
+    Workdir.open(workdir).write_status(status.model_copy(update={"stages": tuple(stages)}))
+    _, out, _ = called(monkeypatch, capsys, "status", str(workdir))
+    rows = [[cell.strip() for cell in line.split("\u2502")] for line in out.splitlines()]
+    assert [row[5] for row in rows if len(row) == 8] == [
+        "400/400 conversations",
+        "62/62 steps",
+        "",
+        "",
+        "3/? steps",
+    ]
+
+
 def test_report_prints_the_figures_and_the_page(tmp_path, monkeypatch, capsys):
     workdir = a_workdir(tmp_path)
     code, out, _ = called(monkeypatch, capsys, "report", str(workdir))
@@ -201,7 +282,7 @@ def test_run_that_has_no_result_yet_gets_one_line(
 ):
     workdir = a_workdir(tmp_path, is_evaluated=False)
     code, _, err = called(monkeypatch, capsys, verb, str(workdir), *more)
-    assert (code, err.count("\n")) == (11, 1)
+    assert (code, err.count("\n")) == (10, 1)
     assert "yet" in err
 
 
@@ -250,12 +331,14 @@ def test_the_model_before_is_subtracted_and_what_a_scorer_cannot_tell_is_said():
 
 def test_gates_say_which_failed():
     results = (
-        GateResult(metric="meter/a/spearman", value=0.9, bound=0.8, passed=True),
+        GateResult(
+            metric="meter/a/spearman", value=0.9, lower=0.85, upper=1, bound=0.8, passed=True
+        ),
         GateResult(metric="meter/b/spearman", value=None, bound=0.8, passed=False),
     )
     text = printed(lambda console: print_gates(console, results))
-    assert "gate passed: meter/a/spearman 0.900, bound 0.8" in text
-    assert "gate FAILED: meter/b/spearman not measurable, bound 0.8" in text
+    assert "gate passed: meter/a/spearman is 0.9 [0.85, 1], needs low >= 0.8\n" in text
+    assert "gate FAILED: meter/b/spearman is not measurable, needs low >= 0.8\n" in text
 
 
 def test_malformed_set_options_get_a_line_each(
@@ -270,6 +353,33 @@ def test_malformed_set_options_get_a_line_each(
         "steerlm: --set iterations: write spec.PATH=VALUE, spec.bootstrap.iterations=0 say",
         "steerlm: --set spec.seed: the value is no YAML",
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (("--set", "formality"), "--set formality: write NAME=LEVEL, {example}; {knows}"),
+        (("--set", "humor:2"), "--set humor:2: write NAME=LEVEL, {example}; {knows}"),
+        (("--set", "humor=high"), "--set humor=high: write NAME=LEVEL, {example}; {knows}"),
+        (("--set", "humor=1,quality=4"), "--set humor=1,quality=4: write NAME=LEVEL, {example}; "),
+        (("--set", "=2"), "--set =2: write NAME=LEVEL, {example}; {knows}"),
+        (("--against", "formality=1"), "--against: unknown attribute 'formality'; {knows}"),
+        (("--set", "humor=4"), "--set: humor=4 is outside -1..2"),
+        (("--set", "humor=1", "--set", "humor=2"), "--set humor=2: humor is given twice; "),
+    ],
+)
+def test_ask_says_in_one_line_what_may_be_asked_for(
+    tmp_path, monkeypatch, capsys, options: tuple[str, ...], line: str
+):
+    code, out, err = called(monkeypatch, capsys, "ask", str(a_workdir(tmp_path)), "Hello", *options)
+    assert (code, out, err.count("\n")) == (10, "", 1)
+    example = f"{options[0]} quality=4 say, once for each"
+    assert line.format(example=example, knows="this model knows quality 0..4, humor -1..2") in err
+
+
+def test_ask_wants_a_prompt(tmp_path, monkeypatch, capsys):
+    code, _, err = called(monkeypatch, capsys, "ask", str(a_workdir(tmp_path)), " ")
+    assert (code, err) == (10, "steerlm: the prompt is empty; write what to say to the model\n")
 
 
 def test_ask_marks_levels_that_were_not_trained_whether_asked_for_or_targets():

@@ -8,6 +8,7 @@ def test_exit_codes_are_never_renumbered():
     assert {code.name: code.value for code in ExitCode} == {
         "OK": 0,
         "BUG": 1,
+        "BAD_USAGE": 2,
         "GATE_FAILED": 3,
         "BAD_CONFIG": 10,
         "BAD_INPUT": 11,
@@ -26,7 +27,8 @@ def test_each_error_has_a_code_of_its_own():
         if isinstance(kind, type) and issubclass(kind, StageError) and kind is not StageError
     ]
     codes = [kind.exit_code for kind in kinds]
-    assert set(codes) == set(ExitCode) - {ExitCode.OK, ExitCode.BUG, ExitCode.GATE_FAILED}
+    of_commands = {ExitCode.OK, ExitCode.BUG, ExitCode.BAD_USAGE, ExitCode.GATE_FAILED}
+    assert set(codes) == set(ExitCode) - of_commands
     assert len(codes) == len(set(codes))
 
 

@@ -9,7 +9,7 @@ import yaml
 from steerlm_operator.api.data import SourceSpec
 from steerlm_operator.api.loading import load_run
 from steerlm_operator.api.stages import StagesSpec
-from steerlm_operator.cli.main import app
+from steerlm_operator.cli.verbs import app
 from tests.house.repository import PACKAGES
 from tests.unit.docs.guide import GUIDE, PAGES, ROOT, blocks, first_cells
 
