@@ -377,6 +377,19 @@ def test_ask_says_in_one_line_what_may_be_asked_for(
     assert line.format(example=example, knows="this model knows quality 0..4, humor -1..2") in err
 
 
+def test_a_prompt_that_begins_with_a_hyphen_reaches_the_model(tmp_path, monkeypatch, capfd):
+    parsing = (
+        "import json, sys; from steerlm_jobs.programs.arguments import parser\n"
+        "given = parser().parse_args(sys.argv[1:])\n"
+        "print(json.dumps({'prompt': given.prompt, 'set': given.set}))"
+    )
+    monkeypatch.setattr(commands, "JOBS_PROGRAM", (sys.executable, "-c", parsing))
+    arguments = ("ask", str(a_workdir(tmp_path)), "--json", "--set", "humor=-1", "--", "-5 + 3?")
+    code, out, err = called(monkeypatch, capfd, *arguments)
+    assert (code, err.strip()) == (0, "")
+    assert json.loads(out) == {"prompt": "-5 + 3?", "set": [["humor", -1]]}
+
+
 def test_ask_wants_a_prompt(tmp_path, monkeypatch, capsys):
     code, _, err = called(monkeypatch, capsys, "ask", str(a_workdir(tmp_path)), " ")
     assert (code, err) == (10, "steerlm: the prompt is empty; write what to say to the model\n")

@@ -97,6 +97,11 @@ def test_the_short_form_keeps_the_verdict_and_all_that_a_message_of_a_missed_gat
             "is 0.35 [0.3, 0.4123], needs high <= 0.4",
         ),
         (
+            Gate(metric=M, max=0.4),
+            MetricValue(value=0.3, lower=0.2, upper=0.40001),
+            "is 0.3 [0.2, 0.40001], needs high <= 0.4",
+        ),
+        (
             Gate(metric=M, min=0.8),
             MetricValue(value=0.9, lower=0.79999, upper=1),
             "is 0.9 [0.79999, 1], needs low >= 0.8",
