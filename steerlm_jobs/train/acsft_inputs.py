@@ -16,7 +16,12 @@ from steerlm_jobs.models.steerlm_json import load_schema_file
 from steerlm_jobs.process.context import StageContext
 from steerlm_jobs.store.artifacts import ArtifactReader
 from steerlm_jobs.train.acsft_data import AcsftRow, AcsftRows, RowReader
-from steerlm_jobs.train.acsft_mixture import Originals, drawn_originals, num_originals
+from steerlm_jobs.train.acsft_mixture import (
+    Originals,
+    drawn_originals,
+    few_originals,
+    num_originals,
+)
 from steerlm_jobs.train.permuted_labels import label_rows, with_permuted_labels
 from steerlm_jobs.train.setting import check_length
 from steerlm_jobs.train.shared_rows import shared_rows
@@ -155,13 +160,6 @@ def _add_originals(
                 reached, recipe.original_fraction, num_available, originals.num_passed_over
             )
         )
-
-
-def few_originals(reached: float, wanted: float, num_available: int, num_too_long: int) -> str:
-    """Return the note of a mixture with a smaller fraction of originals than was wanted."""
-    too_long = f", of which {num_too_long} do not fit" if num_too_long else ""
-    shares = f"originals are {reached:.2f} of the mixture, not {wanted:.2f}"
-    return f"{shares}: there are {num_available}{too_long}"
 
 
 def _drawn(

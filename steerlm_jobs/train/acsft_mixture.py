@@ -29,6 +29,13 @@ def num_originals(num_samples: int, num_available: int, original_fraction: float
     return min(wanted, num_available)
 
 
+def few_originals(reached: float, wanted: float, num_available: int, num_too_long: int) -> str:
+    """Return the note of a mixture with a smaller fraction of originals than was wanted."""
+    too_long = f", of which {num_too_long} do not fit" if num_too_long else ""
+    shares = f"originals are {reached:.2f} of the mixture, not {wanted:.2f}"
+    return f"{shares}: there are {num_available}{too_long}"
+
+
 def drawn_originals(
     num_available: int,
     num_wanted: int,

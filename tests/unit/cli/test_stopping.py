@@ -62,14 +62,17 @@ def test_an_early_ctrl_c_ends_with_the_documented_code_and_no_traceback():
 
 
 @pytest.mark.parametrize("call", [run_program, program_output])
-def test_a_program_that_a_command_waits_for_dies_with_it(monkeypatch, capfd, call):
-    impatient = "import os, signal, time; os.kill(os.getppid(), signal.SIGINT); time.sleep(600)"
+def test_a_program_that_a_command_waits_for_dies_with_it(tmp_path, monkeypatch, capfd, call):
+    impatient = (
+        f"import os, signal, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()));"
+        "os.kill(os.getppid(), signal.SIGINT); time.sleep(600)"
+    )
     monkeypatch.setattr(commands, "JOBS_PROGRAM", (sys.executable, "-c", impatient))
     with pytest.raises(StoppedError), stoppable():
         call([])
     assert capfd.readouterr().err == SAID
-    with pytest.raises(ChildProcessError):  # it was killed and waited for
-        os.waitpid(-1, os.WNOHANG)
+    with pytest.raises(ProcessLookupError):  # it was killed and waited for
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_ctrl_c_at_the_terminal_does_not_reach_the_program_itself(monkeypatch, capfd):

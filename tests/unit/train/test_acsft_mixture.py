@@ -1,6 +1,11 @@
 import pytest
 
-from steerlm_jobs.train.acsft_mixture import Originals, drawn_originals, num_originals
+from steerlm_jobs.train.acsft_mixture import (
+    Originals,
+    drawn_originals,
+    few_originals,
+    num_originals,
+)
 
 
 @pytest.mark.parametrize(
@@ -53,3 +58,14 @@ def test_where_all_fit_the_store_is_read_once():
 
 def test_none_wanted_reads_nothing():
     assert drawn_originals(9, 0, 1, lambda _places: pytest.fail("read")) == Originals((), 0)
+
+
+@pytest.mark.parametrize(
+    ("num_too_long", "clause"), [(0, "there are 40"), (3, "there are 40, of which 3 do not fit")]
+)
+def test_too_few_originals_are_told_and_those_that_do_not_fit_only_where_there_are_some(
+    num_too_long, clause
+):
+    assert few_originals(0.25, 0.5, 40, num_too_long) == (
+        f"originals are 0.25 of the mixture, not 0.50: {clause}"
+    )
