@@ -1,5 +1,6 @@
 """How the stage programs are called on this machine."""
 
+import contextlib
 import importlib.util
 import os
 import subprocess
@@ -9,11 +10,12 @@ from typing import Final, NoReturn
 
 from steerlm_jobs.contract.errors import ExitCode
 from steerlm_operator.local.errors import JobsMissingError, ProgramFailedError
+from steerlm_operator.local.kept import KeptProcess
 
 JOBS_PROGRAM: Final = (sys.executable, "-P", "-m", "steerlm_jobs")
 """-P: a file of the caller's folder that is named like a module of ours must not replace it."""
-_OWN_GROUP: Final = 0
-"""Of `process_group`: Ctrl-C is for this process alone, which then kills the program it runs."""
+_STDOUT: Final = 1
+_STDERR: Final = 2
 _NEEDED: Final = ("torch", "transformers", "fsspec", "safetensors")
 
 
@@ -42,14 +44,8 @@ def jobs_environment() -> dict[str, str]:
 
 def run_program(arguments: Sequence[str]) -> int:
     """Run a program of the jobs on this terminal; return its exit code."""
-    done = subprocess.run(  # noqa: S603  # our own program, no shell
-        [*JOBS_PROGRAM, *arguments],
-        env=jobs_environment(),
-        check=False,
-        stdin=subprocess.DEVNULL,
-        process_group=_OWN_GROUP,
-    )
-    return done.returncode
+    with contextlib.closing(_started(arguments, _STDOUT, _STDERR)) as kept:
+        return kept.process.wait()
 
 
 def program_output(arguments: Sequence[str]) -> str:
@@ -58,19 +54,19 @@ def program_output(arguments: Sequence[str]) -> str:
     Raises:
         ProgramFailedError: It failed; the message is its last line.
     """
-    done = subprocess.run(  # noqa: S603  # our own program, no shell
-        [*JOBS_PROGRAM, *arguments],
-        env=jobs_environment(),
-        check=False,
-        stdin=subprocess.DEVNULL,
-        process_group=_OWN_GROUP,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode != ExitCode.OK:
-        lines = done.stderr.strip().splitlines() or [f"ended with exit code {done.returncode}"]
-        raise ProgramFailedError(lines[-1], done.returncode)
-    return done.stdout
+    with contextlib.closing(_started(arguments, subprocess.PIPE, subprocess.PIPE)) as kept:
+        output, errors = kept.process.communicate()
+    code = kept.process.returncode
+    if code != ExitCode.OK:
+        lines = errors.decode(errors="replace").strip().splitlines()
+        raise ProgramFailedError(lines[-1] if lines else f"ended with exit code {code}", code)
+    return str(output.decode(errors="replace"))
+
+
+def _started(arguments: Sequence[str], output: int, errors: int) -> KeptProcess:
+    """Start a program out of Ctrl-C's reach, which is for this process, and dying with it."""
+    command = [*JOBS_PROGRAM, *arguments]
+    return KeptProcess(command, environment=jobs_environment(), output=output, errors=errors)
 
 
 def become_program(arguments: Sequence[str]) -> NoReturn:

@@ -33,6 +33,9 @@ class KeptProcess:
                 pass_fds=(reading,),
                 start_new_session=True,  # Ctrl-C is for the runner, who then asks the stage to stop
             )
+        except BaseException:  # a signal's, too: what was started dies
+            self.kill()
+            raise
         finally:
             os.close(reading)
 
@@ -60,6 +63,6 @@ class KeptProcess:
         """Kill it if it still runs, and wait for its end."""
         self.kill()
         self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()
