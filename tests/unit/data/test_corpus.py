@@ -10,7 +10,7 @@ import pytest
 from steerlm_jobs.attributes.schema import Schema
 from steerlm_jobs.contract.attributes import DEFAULT_NAMES, Attribute
 from steerlm_jobs.contract.errors import BadConfigError, BadInputError, InterruptedStageError
-from steerlm_jobs.contract.recipes import LabelSource, Meter, PrepareRecipe, Source
+from steerlm_jobs.contract.recipes import DataFormat, LabelSource, Meter, PrepareRecipe, Source
 from steerlm_jobs.data.conversations import Conversation, Role
 from steerlm_jobs.data.corpus import Found, file_name, write_corpus
 from steerlm_jobs.data.evaluation_prompts import (
@@ -130,6 +130,16 @@ def test_equal_conversations_are_written_once_and_those_over_the_limit_not_at_al
     assert len(conversations(tmp_path)) == 3
     assert found.sources["hs"]["drops"] == {"duplicate": 2, "overLimit": 2}
     assert found.note(source) == "source hs: read as HelpSteer; left out: duplicate 2, overLimit 2"
+
+
+def test_a_source_that_does_not_say_its_format_is_told_what_it_was_read_as(tmp_path):
+    rows = ratings(3, helpfulness=1)
+    for declared, note in (
+        (DataFormat.AUTO, "source hs: read as HelpSteer"),
+        (DataFormat.HELPSTEER, ""),
+    ):
+        source = Source(name="hs", format=declared)
+        assert corpus(a_recipe(source), tmp_path / declared, hs=rows).note(source) == note
 
 
 def test_each_answer_counts_once_however_many_paths_hold_it(tmp_path):
