@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 
 from steerlm_jobs.contract.values import Value
 from steerlm_operator.core.admission import Policy
+from steerlm_operator.core.observed import STUCK_PATIENCE
 from steerlm_operator.render.settings import StagePodSettings
 
 _PREFIX = "STEERLM_OPERATOR_"
@@ -32,6 +33,8 @@ class Settings(Value):
     """Pause between two looks at the progress of a stage."""
     explain_seconds: float = Field(default=10.0, gt=0)
     """Pause between two looks at why pods do not start."""
+    stuck_seconds: float = Field(default=STUCK_PATIENCE.total_seconds(), gt=0)
+    """A pod that has not ended so long after its grace is given up: its node counts as lost."""
     health_port: int = Field(default=8081, ge=0, le=65535)
     """Of /livez, /readyz and /metrics; 0: any free one."""
     host: str = "0.0.0.0"  # noqa: S104  # the pod's own address

@@ -18,6 +18,8 @@ from tests.scenario.memory_cluster import MemoryCluster
 Story = Callable[[KubeApi], Awaitable[None]]
 Change = tuple[str, str, bool]
 """What a watch tells: name, version, True if the object is gone."""
+NO_NODE = "nowhere"
+"""A node that nobody runs pods of."""
 
 
 class Place(Protocol):
@@ -56,6 +58,7 @@ class InMemory:
 
     def __post_init__(self) -> None:
         self.cluster.watchers.append(self._tell)
+        self.cluster.lost_nodes.add(NO_NODE)
 
     def play(self, story: Story) -> None:
         asyncio.run(_as_coroutine(story(self.cluster)))

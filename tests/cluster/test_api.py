@@ -16,6 +16,7 @@ from tests.quickstart import quickstart
 
 pytestmark = pytest.mark.cluster
 
+MANY_SOURCES = [{"name": f"s{i}", "uri": "s3://data/x.jsonl"} for i in range(16)]
 REFUSED = [
     ("spec.attributes.0.max", 0, "max must be above min"),
     ("spec.attributes.0.target", 9, "target must be within min..max"),
@@ -39,6 +40,16 @@ REFUSED = [
     ("spec.bootstrap.iterations", 17, "spec.bootstrap.iterations"),
     ("spec.bootstrap.filter", {"kind": "TopN", "topN": 9}, "filter.topN is above"),
     ("spec.attribute", [], 'unknown field "spec.attribute"'),
+    ("spec.attributes.0.max", 4000, "at most 1000 levels from min on"),
+    ("spec.data.unlabelled", MANY_SOURCES, "at most 16 sources"),
+    ("spec.data.unlabelled.0.labels", [{"from": "x", "to": "quality"}], "unlabelled data has no"),
+    ("spec.data.unlabelled.0.labels", [{"to": "quality"}], "exactly one of from and fromMeter"),
+    ("spec.data.unlabelled.0.uri", "hh.jsonl", "on a cluster, write s3://bucket/path"),
+    ("spec.data.unlabelled.0.name", "template", "is no name for a source"),
+    ("spec.data.evaluationPrompts.uri", "prompts.jsonl", "on a cluster, write s3://bucket/path"),
+    ("spec.storage.prefix", "runs/", "on a cluster, write s3://bucket/path"),
+    ("spec.stages.trainApm.training.bestBy", "Quality", "Quality is for trainAcsft"),
+    ("spec.stages.evaluate.env", [{"name": "RANK", "value": "x"}], "is reserved"),
     ("metadata.name", "A" * 3, "metadata.name"),
     ("metadata.name", "a" * 41, "at most 40"),
 ]
@@ -53,6 +64,10 @@ FROZEN = [
     ("spec.stages.trainApm.cache", "Disabled", "cache cannot change after creation"),
     ("spec.defaults.image", "x", "image cannot change after creation"),
     ("spec.managedBy", "x", "cannot change after creation"),
+    ("spec.attributes.0.target", 3, "attributes cannot change after creation"),
+    ("spec.storage.prefix", "s3://runs/other/", "storage cannot change after creation"),
+    ("spec.stages.trainApm.training.epochs", 7, "training cannot change after creation"),
+    ("spec.stages.sample.env", [{"name": "A", "value": "b"}], "env cannot change after creation"),
     ("spec.retry.count", -1, "spec.retry.count"),
 ]
 
@@ -67,8 +82,20 @@ MUTABLE = [
     ("spec.stages.annotate.shards", 2),
     ("spec.stages.trainApm.resources.gpus", 2),
     ("spec.stages.trainApm.placement", {"nodeSelector": {"a": "b"}}),
+    ("spec.stages.trainApm.retry", {"limit": 5}),
+    ("spec.stages.trainApm.stallTimeoutSeconds", 5),
+    ("spec.stages.trainApm.podsReadyTimeoutSeconds", 5),
+    ("spec.stages.trainApm.queue", {"localQueue": "a100"}),
+    ("spec.serve.enabled", True),
     ("spec.defaults.retry.limit", 5),
     ("spec.defaults.stallTimeoutSeconds", 5),
+    ("spec.defaults.podsReadyTimeoutSeconds", 5),
+    ("spec.defaults.gpuPlacement", {"nodeSelector": {"a": "b"}}),
+    ("spec.defaults.cpuPlacement", {"nodeSelector": {"a": "b"}}),
+]
+TAKEN_BACK = [
+    ("spec.shutdown", "Terminate", "None", "Terminate cannot be taken back"),
+    ("spec.retry.count", 2, 1, "never falls"),
 ]
 
 
@@ -93,11 +120,18 @@ def dry_run(cluster: Cluster, namespace: str, run: dict[str, Any]) -> str:
     return cluster.kubectl(*arguments, given=given, check=False)
 
 
+@pytest.fixture(scope="module")
+def untouched(cluster: Cluster) -> str:
+    """A namespace in which nothing is ever created."""
+    cluster.kubectl("create", "namespace", "untouched")
+    return "untouched"
+
+
 @pytest.mark.parametrize(("path", "value", "message"), REFUSED, ids=[r[0] for r in REFUSED])
 def test_what_cel_can_say_is_refused_at_apply(
-    cluster: Cluster, namespace: str, path: str, value: Any, message: str
+    cluster: Cluster, untouched: str, path: str, value: Any, message: str
 ) -> None:
-    said = dry_run(cluster, namespace, changed(quickstart(), path, value))
+    said = dry_run(cluster, untouched, changed(quickstart(), path, value))
     assert message in said
 
 
@@ -126,19 +160,21 @@ def test_what_decides_where_and_when_may_change(
     assert "steerlmrun.steerlm.dev/quickstart configured" in said
 
 
-def test_terminate_cannot_be_taken_back(cluster: Cluster, namespace: str) -> None:
-    run = changed(quickstart(), "spec.shutdown", "Terminate")
+@pytest.mark.parametrize(("path", "first", "second", "message"), TAKEN_BACK)
+def test_what_goes_one_way_cannot_be_taken_back(
+    cluster: Cluster, namespace: str, path: str, first: Any, second: Any, message: str
+) -> None:
+    run = changed(quickstart(), path, first)
     run["metadata"]["annotations"] = {"steerlm.dev/reconcile": "disabled"}
     cluster.apply(namespace, run)
-    said = dry_run(cluster, namespace, changed(run, "spec.shutdown", "None"))
-    assert "Terminate cannot be taken back" in said
+    assert message in dry_run(cluster, namespace, changed(run, path, second))
 
 
 @pytest.mark.parametrize(
     "file", sorted((ROOT / "crds/examples").glob("*.yaml")), ids=lambda f: f.name
 )
-def test_examples_apply_without_a_warning(cluster: Cluster, namespace: str, file: Path) -> None:
-    arguments = ("apply", "-n", namespace, "--dry-run=server", "--validate=strict", "-f", str(file))
+def test_examples_apply_without_a_warning(cluster: Cluster, untouched: str, file: Path) -> None:
+    arguments = ("apply", "-n", untouched, "--dry-run=server", "--validate=strict", "-f", str(file))
     said = cluster.kubectl(*arguments, check=False)
     assert said.strip().endswith("created (server dry run)")
     assert "Warning" not in said

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Object, Resource
-from tests.cluster.places import InMemory, Place, Real
+from tests.cluster.places import NO_NODE, InMemory, Place, Real
 from tests.quickstart import quickstart
 
 Objects = list[Object]
@@ -197,6 +197,27 @@ def test_a_deleted_job_takes_its_pods_along_and_goes_last(place: Place):
     place.play(delete)
     place.let_go(Resource.JOBS, "j")
     place.play(is_empty)
+
+
+def test_a_pod_whose_node_never_answers_goes_when_it_is_given_no_grace(place: Place):
+    job = a_job()
+    job["spec"]["template"]["spec"]["nodeName"] = NO_NODE
+
+    async def create(api: KubeApi) -> None:
+        await api.create(Resource.JOBS, place.namespace, job)
+
+    async def delete(api: KubeApi) -> None:
+        (found,) = await listed(api, place, Resource.JOBS)
+        await api.delete(Resource.JOBS, place.namespace, "j", found["metadata"]["uid"])
+        (pod,) = (found["metadata"] for found in await listed(api, place, Resource.PODS))
+        where = (Resource.PODS, place.namespace, pod["name"])
+        await api.delete(*where, "another-uid", grace_seconds=0)
+        await api.delete(*where, pod["uid"], grace_seconds=0)
+
+    place.play(create)
+    place.let_pods_come("j")
+    place.play(delete)
+    place.let_go(Resource.JOBS, "j")
 
 
 def test_a_status_is_written_over_the_version_that_was_read_and_no_other(place: Place):

@@ -50,6 +50,10 @@ class MemoryCluster:
         self.refusals = 0
         """How many Jobs a quota refuses."""
         self.has_nodes = True
+        self.node = "gpu-0"
+        """Where pods are placed."""
+        self.lost_nodes: set[str] = set()
+        """Their pods do nothing any more, and never say that they have ended."""
         self.refuses_deployments = False
         """True: an admission rule is against them."""
         self._work = work
@@ -86,6 +90,8 @@ class MemoryCluster:
                 continue
             if not pods and not job["status"].get("conditions"):
                 self._start_pods(job)
+            elif any(pod["spec"]["nodeName"] in self.lost_nodes for pod in pods):
+                continue
             elif any(pod["status"]["phase"] == "Running" for pod in pods):
                 self._end_pods(job, pods)
         for deployment in self.objects(Resource.DEPLOYMENTS):
@@ -128,11 +134,23 @@ class MemoryCluster:
 
         return await self._call(create)
 
-    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+    async def delete(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        uid: str,
+        *,
+        grace_seconds: int | None = None,
+    ) -> None:
         def delete() -> None:
             found = self._objects.get((resource, namespace, name))
-            if found is not None and found["metadata"]["uid"] == uid:
-                self._mark(resource, found)
+            if found is None or found["metadata"]["uid"] != uid:
+                return
+            self._mark(resource, found)
+            if grace_seconds is not None:
+                found["metadata"]["deletionGracePeriodSeconds"] = grace_seconds
+                self._touch(resource, found)
 
         await self._call(delete)
 
@@ -198,8 +216,21 @@ class MemoryCluster:
         """Remove what was deleted: what is owned goes before its owner."""
         for resource in reversed(Resource):  # pods, Jobs, runs
             for found in self.objects(resource):
-                if "deletionTimestamp" in found["metadata"] and not self._owned_by(found):
+                is_ending = "deletionTimestamp" in found["metadata"] and not self._is_stuck(found)
+                if is_ending and not self._owned_by(found):
                     self._remove(resource, found)
+
+    def _is_stuck(self, found: Object) -> bool:
+        is_lost = found.get("spec", {}).get("nodeName") in self.lost_nodes
+        return is_lost and found["metadata"].get("deletionGracePeriodSeconds") != 0
+
+    def lose(self, node: str) -> None:
+        """Let a node stop to answer; the controller of nodes says so of its pods."""
+        self.lost_nodes.add(node)
+        for pod in self.objects(Resource.PODS):
+            if pod["spec"]["nodeName"] == node:
+                pod["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+                self._touch(Resource.PODS, pod)
 
     def _owned_by(self, owner: Object) -> list[tuple[Resource, Object]]:
         uid = owner["metadata"]["uid"]
@@ -266,11 +297,12 @@ class MemoryCluster:
                     "annotations": template["metadata"]["annotations"],
                     "ownerReferences": [{"uid": job["metadata"]["uid"], "controller": True}],
                 },
-                "spec": {"nodeName": "gpu-0"},
+                "spec": {"nodeName": template["spec"].get("nodeName", self.node)},
             }
             pod["status"] = {
                 "phase": "Running",
-                "containerStatuses": [{"name": "stage", "state": started}],
+                "conditions": [{"type": "Ready", "status": "True"}],
+                "containerStatuses": [{"name": "stage", "ready": True, "state": started}],
             }
             self.add(Resource.PODS, pod)
 

@@ -83,8 +83,24 @@ class KubeApi(Protocol):
         """Create an object; 409 if one of that name exists."""
         ...
 
-    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
-        """Delete this very object and, behind it, all that it owns; nothing if it is gone."""
+    async def delete(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        uid: str,
+        *,
+        grace_seconds: int | None = None,
+    ) -> None:
+        """Delete this very object and, behind it, all that it owns; nothing if it is gone.
+
+        Args:
+            resource: Its kind.
+            namespace: Where it is.
+            name: Its name.
+            uid: Its identity.
+            grace_seconds: Of a pod; 0: it is gone at once, whatever its node says. None: its own.
+        """
         ...
 
     async def apply(self, resource: Resource, namespace: str, body: Object) -> Object:

@@ -21,6 +21,8 @@ _JOB_LABEL: Final = "batch.kubernetes.io/job-name"
 _NOT_PULLED: Final = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
 _MAX_MESSAGE: Final = 500
 _KILLED: Final = (137, 143)
+_SHARD_SPENT: Final = frozenset({"MaxFailedIndexesExceeded", "FailedIndexes"})
+"""Reasons of a failed Job whose `backoffLimitPerIndex` is used up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ def _attempt(
 ) -> Attempt:
     uid = job["metadata"]["uid"]
     ends = [end for pod in pods if (end := pod_end(pod)) is not None]
+    stuck = min((pod for pod in pods if grace_over_at(pod)), key=_by_grace, default=None)
     active = Attempt(
         stage,
         number,
@@ -92,6 +95,9 @@ def _attempt(
         ),
         is_held=bool(job["spec"].get("suspend")),
         waits_for=waits_for(pods),
+        silent_node=next((_node([pod]) for pod in pods if _is_silent(pod)), ""),
+        stuck_since=None if stuck is None else grace_over_at(stuck),
+        stuck_node="" if stuck is None else _node([stuck]),
         started_at=_started_at(pods),
         progress=progress[0] if progress else None,
         progressed_at=progress[1] if progress else None,
@@ -102,8 +108,11 @@ def _attempt(
     if _condition(job, "Complete") is not None and len(ends) == len(pods):
         ended_at = _time(job["status"].get("completionTime"))
         return replace(active, state=AttemptState.SILENT, ended_at=ended_at)
-    if _condition(job, "Failed") is None:
+    failed = _condition(job, "Failed")
+    if failed is None:
         return active
+    if failed.get("reason") in _SHARD_SPENT:
+        active, ends = replace(active, has_spent_shard=True), _counted_of(ends)
     worst = _worst(ends)
     if worst is None:
         return _ended(active, None, None, None)
@@ -125,6 +134,7 @@ def _ended(active: Attempt, code: int | None, report: Report | None, end: PodEnd
         job_name=active.job_name,
         node=active.node,
         exit_code=code,
+        has_spent_shard=active.has_spent_shard,
         is_out_of_memory=end is not None and end.is_out_of_memory,
         report=report,
         progress=active.progress,
@@ -170,6 +180,31 @@ def pod_end(pod: Object) -> PodEnd | None:
     )
 
 
+def grace_over_at(pod: Object) -> datetime | None:
+    """Return when the grace of a pod is over that was told to end and has not; else None.
+
+    A server marks a pod that is deleted with the time at which its grace ends.
+    """
+    return None if pod_end(pod) is not None else _time(pod["metadata"].get("deletionTimestamp"))
+
+
+def _by_grace(pod: Object) -> str:
+    return str(pod["metadata"]["deletionTimestamp"])
+
+
+def _is_silent(pod: Object) -> bool:
+    """Return True if the cluster has given up on hearing of a pod that was running.
+
+    Its container is ready as far as its kubelet has said; that the pod is not, says the controller
+    of nodes, when a node has not answered for some time.
+    """
+    status = pod.get("status", {})
+    conditions = {c["type"]: c["status"] for c in status.get("conditions", [])}
+    containers = status.get("containerStatuses", [])
+    is_running = any(c.get("ready") and "running" in c.get("state", {}) for c in containers)
+    return is_running and conditions.get("Ready") == "False"
+
+
 def _worst(ends: Sequence[PodEnd]) -> PodEnd | None:
     """Return the end that explains the attempt's.
 
@@ -193,6 +228,11 @@ def _worst(ends: Sequence[PodEnd]) -> PodEnd | None:
         return rank, end.ended_at.isoformat() if end.ended_at else "~"
 
     return min(bad, key=order)
+
+
+def _counted_of(ends: Sequence[PodEnd]) -> list[PodEnd]:
+    """Return the ends that a Job holds against a shard: its podFailurePolicy ignores the others."""
+    return [e for e in ends if not e.is_disrupted and e.exit_code != ExitCode.INTERRUPTED]
 
 
 def _last(ends: Sequence[PodEnd]) -> PodEnd | None:

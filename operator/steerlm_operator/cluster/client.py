@@ -81,14 +81,24 @@ class Client:
         query = {"fieldManager": FIELD_MANAGER}
         return await self._call("POST", resource, _path(resource, namespace), query, body)
 
-    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+    async def delete(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        uid: str,
+        *,
+        grace_seconds: int | None = None,
+    ) -> None:
         """Delete this very object; its pods end first, within their grace."""
-        body = {
+        body: Object = {
             "kind": "DeleteOptions",
             "apiVersion": "v1",
-            "propagationPolicy": "Foreground",
+            "propagationPolicy": "Foreground" if grace_seconds is None else "Background",
             "preconditions": {"uid": uid},
         }
+        if grace_seconds is not None:
+            body["gracePeriodSeconds"] = grace_seconds
         try:
             await self._call("DELETE", resource, _path(resource, namespace, name), body=body)
         except ApiRefusedError as error:

@@ -24,6 +24,11 @@ class Figures:
             "Passes that ended with an error and are tried again.",
             registry=self._registry,
         )
+        self.failed_watches = Counter(
+            "steerlm_failed_watches",
+            "Watches that ended with an error and were begun again.",
+            registry=self._registry,
+        )
         self.failed_polls = Counter(
             "steerlm_failed_progress_polls",
             "Looks at the progress of a stage that got no answer.",

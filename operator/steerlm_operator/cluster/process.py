@@ -4,8 +4,8 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import Final
 
 from kubernetes.aio.config import ConfigException
@@ -20,6 +20,7 @@ from steerlm_operator.cluster.health import Health, serve_health
 from steerlm_operator.cluster.liveness import what_stalls
 from steerlm_operator.cluster.progress import poll_for_ever
 from steerlm_operator.cluster.shell import Shell, relist_for_ever
+from steerlm_operator.cluster.watching import Watch, watch_again
 from steerlm_operator.settings import InvalidSettingsError, Settings
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,6 @@ _MISSING_CRD: Final = (
 )
 _NOT_LOGGED_IN: Final = 401
 _PAUSE_SECONDS: Final = 1.0
-
-Watch = Callable[[Shell, asyncio.Event], Awaitable[None]]
 
 
 async def operate(watch: Watch) -> int:
@@ -51,7 +50,8 @@ async def operate(watch: Watch) -> int:
     figures = Figures()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(client)
-        shell = Shell(client, settings.stage_pods, utc_now, figures, settings.policy)
+        patience = timedelta(seconds=settings.stuck_seconds)
+        shell = Shell(client, settings.stage_pods, utc_now, figures, settings.policy, patience)
         clock = asyncio.get_running_loop().time
         shell.relisted_at = clock()  # the first one may hang, too
         health = Health(
@@ -93,7 +93,7 @@ async def _until_stopped(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     tasks = [
-        asyncio.create_task(watch(shell, stop), name="watch"),  # type: ignore[arg-type]  # a coroutine
+        asyncio.create_task(watch_again(watch, shell, stop, figures), name="watch"),
         asyncio.create_task(relist_for_ever(shell, settings.relist_seconds), name="relist"),
         asyncio.create_task(
             poll_for_ever(shell, figures, settings.progress_seconds, utc_now), name="progress"

@@ -19,6 +19,8 @@ from steerlm_operator.render.names import STAGE_LABEL
 log = logging.getLogger(__name__)
 _MAX_BYTES: Final = 8192
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=1.0)
+AT_ONCE: Final = 100
+"""Pods that are asked at the same time: the second of each begins when it is its turn."""
 _INDEX: Final = "batch.kubernetes.io/job-completion-index"
 
 
@@ -26,22 +28,42 @@ async def poll_for_ever(
     shell: Shell, figures: Figures, every_seconds: float, now: Callable[[], datetime]
 ) -> None:
     """Ask index 0 of every running attempt, from time to time."""
-    async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
+    connector = aiohttp.TCPConnector(limit=0)  # waiting for a place there would use up the second
+    async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT) as session:
         while True:
             await asyncio.sleep(every_seconds)
-            pods = [
-                pod
-                for key in shell.cache.keys()  # noqa: SIM118  # no dict
-                if (run := shell.cache.run(key)) is not None
-                for pod in shell.cache.owned(Resource.PODS, run["metadata"]["uid"])
-                if _is_asked(pod)
-            ]
-            found = await asyncio.gather(*(_ask(session, pod) for pod in pods))
-            for pod, progress in zip(pods, found, strict=True):
-                if progress is None:
-                    figures.failed_polls.inc()
-                else:
-                    _remember(shell, pod, progress, now())
+            await poll(shell, session, figures, now)
+
+
+async def poll(
+    shell: Shell,
+    session: aiohttp.ClientSession,
+    figures: Figures,
+    now: Callable[[], datetime],
+    at_once: int = AT_ONCE,
+) -> None:
+    """Ask index 0 of every running attempt once, and look at the runs that have moved on."""
+    places = asyncio.Semaphore(at_once)
+    pods = [
+        pod
+        for key in shell.cache.keys()  # noqa: SIM118  # no dict
+        if (run := shell.cache.run(key)) is not None
+        for pod in shell.cache.owned(Resource.PODS, run["metadata"]["uid"])
+        if _is_asked(pod)
+    ]
+    found = await asyncio.gather(*(_in_turn(places, session, pod) for pod in pods))
+    for pod, progress in zip(pods, found, strict=True):
+        if progress is None:
+            figures.failed_polls.inc()
+        else:
+            _remember(shell, pod, progress, now())
+
+
+async def _in_turn(
+    places: asyncio.Semaphore, session: aiohttp.ClientSession, pod: Object
+) -> Progress | None:
+    async with places:
+        return await _ask(session, pod)
 
 
 async def _ask(session: aiohttp.ClientSession, pod: Object) -> Progress | None:

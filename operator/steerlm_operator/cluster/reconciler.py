@@ -11,7 +11,8 @@ from steerlm_jobs.contract.report import Progress
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.status import RunStatus
 from steerlm_operator.cluster.admission import denied
-from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Resource
+from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Object, Resource
+from steerlm_operator.cluster.attempts import grace_over_at
 from steerlm_operator.cluster.cache import Cache, RunKey
 from steerlm_operator.cluster.ownership import NameTakenError, create_or_adopt
 from steerlm_operator.cluster.reading import Reader
@@ -21,7 +22,15 @@ from steerlm_operator.core.admission import Policy
 from steerlm_operator.core.expiry import expiry
 from steerlm_operator.core.graph import StageId
 from steerlm_operator.core.happenings import Happening, happenings
-from steerlm_operator.core.observed import Launch, Observed, Plan, Probe, Stop, Wait
+from steerlm_operator.core.observed import (
+    STUCK_PATIENCE,
+    Launch,
+    Observed,
+    Plan,
+    Probe,
+    Stop,
+    Wait,
+)
 from steerlm_operator.core.pinning import with_resolved
 from steerlm_operator.core.plan import plan
 from steerlm_operator.core.refusal import with_name_conflict, with_refused_launch
@@ -54,6 +63,8 @@ class Surroundings:
     at_rest: dict[RunKey, "Rest"] = field(default_factory=dict)
     """Runs for which the last pass found nothing to do."""
     policy: Policy = field(default_factory=Policy)
+    stuck_patience: timedelta = STUCK_PATIENCE
+    """So long after its grace a pod that was told to end is waited for."""
     admitted: set[RunKey] = field(default_factory=set)
     """Runs that are accepted in a pass and not recorded as that yet."""
     progress_written: dict[RunKey, datetime] = field(default_factory=dict)
@@ -141,7 +152,16 @@ def _observed(key: RunKey, seen: SeenRun, run: SteerLMRun, around: Surroundings)
     attempts = around.reader.attempts(key, jobs, pods, around.progress, around.waits)
     prefix = run.spec.storage.prefix.rstrip("/")
     denial = denied(key, run.spec, seen.status, around.cache, around.policy, around.admitted)
-    return Observed(run, uid, prefix, seen.status, attempts, seen.generation, denial)
+    return Observed(
+        run,
+        uid,
+        prefix,
+        seen.status,
+        attempts,
+        seen.generation,
+        denial,
+        around.stuck_patience,
+    )
 
 
 def _pinned(planned: Plan, observed: Observed, around: Surroundings) -> Plan:
@@ -237,10 +257,30 @@ async def _probe(seen: SeenRun, action: Probe, status: RunStatus, around: Surrou
 
 
 async def _stop(run: RunIdentity, action: Stop, around: Surroundings) -> None:
-    """Delete the Job: its pods get SIGTERM, and their grace to leave a checkpoint."""
+    """Delete the Job: its pods get SIGTERM, and their grace to leave a checkpoint.
+
+    A pod whose node does not answer never says that it has ended, and the Job waits for it: it is
+    taken out of the cluster's books. What it may still write disturbs nobody.
+    """
     name = run.job_name(action.stage, action.attempt)
     jobs = around.cache.owned(Resource.JOBS, run.uid)
     job = next((job for job in jobs if job["metadata"]["name"] == name), None)
-    if job is None or "deletionTimestamp" in job["metadata"]:
+    if job is None:
         return
-    await around.api.delete(Resource.JOBS, run.namespace, name, job["metadata"]["uid"])
+    if "deletionTimestamp" not in job["metadata"]:
+        await around.api.delete(Resource.JOBS, run.namespace, name, job["metadata"]["uid"])
+    for pod in around.cache.owned(Resource.PODS, run.uid):
+        if _is_lost(pod, job, around):
+            metadata = pod["metadata"]
+            await around.api.delete(
+                Resource.PODS, run.namespace, metadata["name"], metadata["uid"], grace_seconds=0
+            )
+
+
+def _is_lost(pod: Object, job: Object, around: Surroundings) -> bool:
+    """Return True for a pod of a Job that is to be given up, and has not been yet."""
+    over_at, metadata = grace_over_at(pod), pod["metadata"]
+    is_stuck = over_at is not None and over_at + around.stuck_patience <= around.now()
+    owners = [owner["uid"] for owner in metadata.get("ownerReferences", ())]
+    is_given_up = metadata.get("deletionGracePeriodSeconds") == 0
+    return is_stuck and not is_given_up and job["metadata"]["uid"] in owners

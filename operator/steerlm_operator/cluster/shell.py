@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from steerlm_jobs.contract.report import Progress
@@ -15,7 +15,7 @@ from steerlm_operator.cluster.liveness import SignsOfLife
 from steerlm_operator.cluster.queue import WorkQueue
 from steerlm_operator.cluster.reconciler import Surroundings, reconcile
 from steerlm_operator.core.admission import Policy
-from steerlm_operator.core.observed import Wait
+from steerlm_operator.core.observed import STUCK_PATIENCE, Wait
 from steerlm_operator.render.names import SELECTOR
 from steerlm_operator.render.settings import StagePodSettings
 
@@ -45,6 +45,7 @@ class Shell:
         now: Callable[[], datetime],
         figures: Figures,
         policy: Policy = _ANYTHING,
+        stuck_patience: timedelta = STUCK_PATIENCE,
     ) -> None:
         self.cache = Cache()
         self.queue: WorkQueue[RunKey] = WorkQueue()
@@ -53,7 +54,14 @@ class Shell:
         """What Events say pods wait for, by Job uid."""
         self._api, self._figures = api, figures
         self._around = Surroundings(
-            api, self.cache, site, now, self.progress, self.waits, policy=policy
+            api,
+            self.cache,
+            site,
+            now,
+            self.progress,
+            self.waits,
+            policy=policy,
+            stuck_patience=stuck_patience,
         )
         self._failures: dict[RunKey, int] = {}
         self.is_listed = False

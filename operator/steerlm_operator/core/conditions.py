@@ -1,10 +1,15 @@
 """Why a run is where it is: its conditions, derived from the records of its stages."""
 
+from typing import Final
+
 from steerlm_operator.api.conditions import Condition, ConditionStatus, ConditionType
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.api.status import StageState, StageStatus
 from steerlm_operator.core.records import DONE, IN_FLIGHT, has_ended
+
+NODE_REASONS: Final = frozenset({Reason.NODE_UNREACHABLE, Reason.NODE_LOST})
+"""What is the matter with a stage that runs as far as anybody has said."""
 
 
 def conditions(
@@ -96,6 +101,8 @@ def _now(record: StageStatus) -> tuple[Reason, str]:
             return record.reason, _sentence(record)
         case StageState.QUEUED:
             return Reason.STAGES_REMAIN, f"{record.name}: attempt {record.attempt} waits to start"
+        case StageState.RUNNING if record.reason in NODE_REASONS:
+            return record.reason, _sentence(record)
         case StageState.RUNNING:
             return Reason.STAGES_REMAIN, f"{record.name}: attempt {record.attempt} is running"
         case StageState.RETRYING:
@@ -117,18 +124,22 @@ def _suspended(spec: RunSpec, stages: tuple[StageStatus, ...], generation: int) 
 
 
 def _degraded(stages: tuple[StageStatus, ...], generation: int) -> Condition:
-    retrying = next((record for record in stages if record.state is StageState.RETRYING), None)
-    if retrying is None:
+    found = ((record, why) for record in stages if (why := _trouble(record)) is not None)
+    record, reason = next(found, (None, Reason.HEALTHY))
+    if record is None:
         return _condition(
             ConditionType.DEGRADED, ConditionStatus.FALSE, Reason.HEALTHY, "", generation
         )
-    return _condition(
-        ConditionType.DEGRADED,
-        ConditionStatus.TRUE,
-        Reason.RETRYING,
-        _sentence(retrying),
-        generation,
-    )
+    status = ConditionStatus.TRUE
+    return _condition(ConditionType.DEGRADED, status, reason, _sentence(record), generation)
+
+
+def _trouble(record: StageStatus) -> Reason | None:
+    """Return what is the matter with a stage; None: nothing."""
+    if record.state is StageState.RETRYING:
+        return Reason.RETRYING
+    is_running = record.state is StageState.RUNNING
+    return record.reason if is_running and record.reason in NODE_REASONS else None
 
 
 def _succeeded(stages: tuple[StageStatus, ...], generation: int) -> Condition:

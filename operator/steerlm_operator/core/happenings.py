@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from steerlm_operator.api.conditions import ConditionStatus, ConditionType
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.status import RunStatus, StageState, StageStatus
+from steerlm_operator.core.conditions import NODE_REASONS
 
 _BAD = frozenset({StageState.FAILED, StageState.RETRYING})
 _TOLD = frozenset(
@@ -52,8 +53,7 @@ def _of_stages(before: RunStatus | None, after: RunStatus) -> Iterator[Happening
     cached = []
     for record in after.stages:
         old = known.get(record.name)
-        same = old is not None and (old.state, old.attempt) == (record.state, record.attempt)
-        if same or record.state not in _TOLD:
+        if (old is not None and _told_of(old) == _told_of(record)) or record.state not in _TOLD:
             continue
         if record.state is StageState.CACHED:
             cached.append(record.name)
@@ -61,10 +61,16 @@ def _of_stages(before: RunStatus | None, after: RunStatus) -> Iterator[Happening
         yield Happening(
             reason=f"Stage{record.state.value}",
             message=_stage_message(record),
-            is_warning=record.state in _BAD,
+            is_warning=record.state in _BAD or record.reason in NODE_REASONS,
         )
     if cached:
         yield Happening("StageCached", f"results exist already: {', '.join(cached)}")
+
+
+def _told_of(record: StageStatus) -> tuple[StageState, int, Reason | None]:
+    """Return what is told of a stage when it changes."""
+    node = record.reason if record.reason in NODE_REASONS else None
+    return record.state, record.attempt, node
 
 
 def _stage_message(record: StageStatus) -> str:

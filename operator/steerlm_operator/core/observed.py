@@ -12,6 +12,8 @@ from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.status import RunStatus
 from steerlm_operator.core.graph import StageId
 
+STUCK_PATIENCE: Final = timedelta(seconds=60)
+"""So long after its grace a pod that was told to end is waited for."""
 REPORT_DELAY: Final = timedelta(seconds=10)
 """So long after the end of its Job the report of an attempt may come."""
 
@@ -54,6 +56,8 @@ class Attempt:
     """Set if and only if it has ended."""
     is_out_of_memory: bool = False
     """True: the kernel killed it, for it or its node had no memory left."""
+    has_spent_shard: bool = False
+    """True: its Job started a shard again as often as `retry.limit` lets it, and in vain."""
     report: Report | None = None
     progress: Progress | None = None
     created_at: datetime | None = None
@@ -63,6 +67,12 @@ class Attempt:
     """True: a queue holds it back; waiting there is nobody's failure."""
     waits_for: Wait | None = None
     """What its pods wait for, where that is known."""
+    silent_node: str = ""
+    """Node of a running pod that has stopped to answer; empty: all answer."""
+    stuck_since: datetime | None = None
+    """When the grace of a pod was over that was told to end and has not; None: there is none."""
+    stuck_node: str = ""
+    """Node of that pod."""
     started_at: datetime | None = None
     """None: its pods wait for nodes, images or volumes."""
     progressed_at: datetime | None = None
@@ -105,6 +115,8 @@ class Observed:
     """Of the run object; 0 where there is no cluster."""
     denial: str = ""
     """Why the installation lets no attempt start, in one line; empty: it lets."""
+    stuck_patience: timedelta = STUCK_PATIENCE
+    """After so long past its grace the node of a pod counts as lost."""
 
     def attempt(self, stage: StageId, number: int) -> Attempt | None:
         """Return one attempt of a stage; None if it was never launched."""

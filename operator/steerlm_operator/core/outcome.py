@@ -45,7 +45,11 @@ _REASONS: Final = {
 }
 STOPS_UNCOUNTED: Final = frozenset({Reason.SUSPENDED, Reason.TERMINATED, Reason.DEADLINE_EXCEEDED})
 """Reasons for which we stop an attempt without holding it against the stage."""
-STOP_REASONS: Final = STOPS_UNCOUNTED | {Reason.STALLED, Reason.PODS_NOT_READY}
+STOP_REASONS: Final = STOPS_UNCOUNTED | {
+    Reason.STALLED,
+    Reason.PODS_NOT_READY,
+    Reason.NODE_LOST,
+}
 """All reasons for which we stop an attempt."""
 
 
@@ -84,6 +88,8 @@ def outcome(attempt: Attempt, stop_reason: Reason | None) -> Outcome:
     if stop_reason is Reason.PODS_NOT_READY:
         late = "its pods were not ready within podsReadyTimeoutSeconds"
         return Outcome(OutcomeKind.DISRUPTION, Reason.PODS_NOT_READY, ExitCode.INTERRUPTED, late)
+    if stop_reason is Reason.NODE_LOST:
+        return Outcome(OutcomeKind.DISRUPTION, Reason.NODE_LOST, ExitCode.INTERRUPTED, message)
     if attempt.state is AttemptState.DELETED:
         return _deleted_outcome(attempt.uid)
     if attempt.state is AttemptState.LOST or code is None:

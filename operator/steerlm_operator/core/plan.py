@@ -17,7 +17,15 @@ from steerlm_operator.core.active import ended_seconds, running_seconds
 from steerlm_operator.core.derive import derived_status
 from steerlm_operator.core.graph import Stage, StageId, stage_graph
 from steerlm_operator.core.launch import launch
-from steerlm_operator.core.observed import Action, AttemptState, Observed, Plan, Probe, Stop
+from steerlm_operator.core.observed import (
+    Action,
+    Attempt,
+    AttemptState,
+    Observed,
+    Plan,
+    Probe,
+    Stop,
+)
 from steerlm_operator.core.outcome import STOP_REASONS
 from steerlm_operator.core.policies import pods_ready_timeout, retry_policy, stall_timeout
 from steerlm_operator.core.records import DONE, Records, recorded, with_record
@@ -121,12 +129,23 @@ def _while_running(
     if reason is None:
         return _Step(records, look_again_at=limit.at if limit else _due(observed, record, now))
     if reason is not record.reason:
-        return _Step(
-            with_record(records, record.model_copy(update={"reason": reason})), look_again_at=now
-        )
+        message = limit.message if limit and reason is limit.reason else ""
+        stopping = record.model_copy(update={"reason": reason, "message": message})
+        return _Step(with_record(records, stopping), look_again_at=now)
     grace = None if reason is Reason.SUSPENDED else STOP_GRACE_SECONDS
-    again_at = None if grace is None else now + timedelta(seconds=grace)
-    return _Step(records, (Stop(stage.id, record.attempt, reason, grace),), again_at)
+    lost_at = _lost_at(observed, record)
+    times = [] if grace is None else [now + timedelta(seconds=grace)]
+    times += [] if lost_at is None or lost_at <= now else [lost_at]
+    stop = Stop(stage.id, record.attempt, reason, grace)
+    return _Step(records, (stop,), min(times, default=None))
+
+
+def _lost_at(observed: Observed, record: StageStatus) -> datetime | None:
+    """Return when the node of a pod that was told to end counts as lost; None: none is ending."""
+    attempt = observed.attempt(StageId(record.name), record.attempt)
+    if attempt is None or attempt.stuck_since is None:
+        return None
+    return attempt.stuck_since + observed.stuck_patience
 
 
 def _due(observed: Observed, record: StageStatus, now: datetime) -> datetime | None:
@@ -207,13 +226,25 @@ class _Limit:
 
     at: datetime
     reason: Reason
+    message: str = ""
 
 
 def _limit(observed: Observed, stage: Stage, record: StageStatus) -> _Limit | None:
-    """Return until when the attempt must have started, or moved on; None while a queue holds it."""
-    attempt, spec = observed.attempt(stage.id, record.attempt), observed.run.spec
+    """Return until when the attempt must have started, moved on, or ended if it was told to.
+
+    None while a queue holds it.
+    """
+    attempt = observed.attempt(stage.id, record.attempt)
     if attempt is None or attempt.is_held or attempt.state is AttemptState.SILENT:
         return None
+    lost_at = _lost_at(observed, record)
+    if lost_at is not None:
+        where = f"its pod on node {attempt.stuck_node} did not end"
+        return _Limit(lost_at, Reason.NODE_LOST, f"{where}: the node does not answer")
+    return _time_out(attempt, stage, observed.run.spec)
+
+
+def _time_out(attempt: Attempt, stage: Stage, spec: RunSpec) -> _Limit | None:
     if attempt.started_at is None:
         if attempt.created_at is None:
             return None

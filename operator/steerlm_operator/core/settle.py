@@ -46,7 +46,7 @@ def settled(observed: Observed, stage: Stage, record: StageStatus, now: datetime
             return record  # recorded, not launched yet
         state = AttemptState.DELETED if observed.generation else AttemptState.LOST
         gone = Attempt(stage.id, record.attempt, state, uid=record.job_uid)
-        return _after(record, None, outcome(gone, record.reason), terms)
+        return _after(record, None, _as_said(record, outcome(gone, record.reason)), terms)
     match attempt.state:
         case AttemptState.ACTIVE if attempt.is_held and record.state is StageState.RUNNING:
             return _preempted(record, terms)
@@ -57,7 +57,7 @@ def settled(observed: Observed, stage: Stage, record: StageStatus, now: datetime
         case AttemptState.SILENT:
             return _silent(record, attempt, terms)
         case AttemptState.ENDED | AttemptState.LOST | AttemptState.DELETED:
-            ended = outcome(attempt, record.reason)
+            ended = _as_said(record, outcome(attempt, record.reason))
             return _after(record, attempt, _named_as_told(record, attempt, ended), terms)
         case _:
             assert_never(attempt.state)
@@ -91,6 +91,8 @@ def _preempted(record: StageStatus, terms: _Terms) -> StageStatus:
     return record.model_copy(
         update={
             "state": StageState.QUEUED,
+            "reason": record.reason if record.reason in STOP_REASONS else None,
+            "message": "",
             "completion_time": terms.now,
             "eta": None,
             "gpu_seconds": record.gpu_seconds + terms.num_gpus * seconds,
@@ -98,12 +100,18 @@ def _preempted(record: StageStatus, terms: _Terms) -> StageStatus:
     )
 
 
+def _as_said(record: StageStatus, ended: Outcome) -> Outcome:
+    """Return the outcome of an attempt that we stopped, with the node that we lost it to."""
+    return replace(ended, message=record.message) if ended.reason is Reason.NODE_LOST else ended
+
+
 def _running(record: StageStatus, attempt: Attempt) -> StageStatus:
+    reason, message = _state_of_nodes(record, attempt)
     return record.model_copy(
         update={
             "state": StageState.RUNNING,
-            "reason": record.reason if record.reason in STOP_REASONS else None,
-            "message": "",
+            "reason": reason,
+            "message": message,
             "job_uid": attempt.uid,
             "start_time": attempt.started_at,
             "completion_time": None,
@@ -112,6 +120,17 @@ def _running(record: StageStatus, attempt: Attempt) -> StageStatus:
             **_place(record, attempt),
         }
     )
+
+
+def _state_of_nodes(record: StageStatus, attempt: Attempt) -> tuple[Reason | None, str]:
+    """Return what is to be said of an attempt that runs: most often nothing."""
+    if record.reason is Reason.NODE_LOST:
+        return record.reason, record.message
+    if record.reason in STOP_REASONS:
+        return record.reason, ""
+    if attempt.silent_node:
+        return Reason.NODE_UNREACHABLE, f"node {attempt.silent_node} does not answer"
+    return None, ""
 
 
 def _silent(record: StageStatus, attempt: Attempt, terms: _Terms) -> StageStatus:
@@ -188,6 +207,10 @@ def _after(
         case OutcomeKind.STOPPED:
             return _stopped(record)
         case OutcomeKind.FINAL:
+            return _with_failure(record, StageState.FAILED, ended_at)
+        case OutcomeKind.COUNTED if attempt is not None and attempt.has_spent_shard:
+            failures = budget_of(record).after_failure().failures
+            record = record.model_copy(update={"failures": failures})
             return _with_failure(record, StageState.FAILED, ended_at)
         case OutcomeKind.COUNTED:
             return _retrying(record, budget_of(record).after_failure(), terms.policy, ended_at)

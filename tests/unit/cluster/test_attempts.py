@@ -108,3 +108,14 @@ def test_a_pod_that_was_killed_for_memory_says_so():
     job = a_job(conditions=("Failed",))
     found = attempt_of(job, a_pod(job, code=137, reason="OOMKilled"))
     assert (found.exit_code, found.is_out_of_memory) == (137, True)
+
+
+@pytest.mark.parametrize("reason", ["MaxFailedIndexesExceeded", "FailedIndexes"])
+def test_a_shard_that_was_tried_as_often_as_it_may_is_explained_by_what_counted(reason: str):
+    job = a_job(completions=2)
+    job["status"]["conditions"] = [{"type": "Failed", "status": "True", "reason": reason}]
+    moved = a_pod(job, 0, code=137, is_disrupted=True, ended_at="2026-01-01T00:00:01Z")
+    asked_to_stop = a_pod(job, 0, code=21, ended_at="2026-01-01T00:00:02Z")
+    crashed = a_pod(job, 1, code=1)
+    found = attempt_of(job, moved, asked_to_stop, crashed)
+    assert (found.exit_code, found.has_spent_shard) == (1, True)

@@ -66,6 +66,13 @@ def test_number_of_an_ended_attempt_is_not_used_again_by_a_status_that_forgot_it
     assert (record(fresh, APM).state, record(fresh, APM).attempt) == (StageState.QUEUED, 3)
 
 
+def test_a_shard_that_used_up_its_budget_fails_the_stage_without_another_attempt():
+    spent = an_attempt(exit_code=1, has_spent_shard=True)
+    failed = record(plan_for(spent, status=plan_for().status), PREPARE)
+    assert (failed.state, failed.attempt, failed.failures) == (StageState.FAILED, 1, 1)
+    assert [failure.reason for failure in failed.last_failures] == [Reason.STAGE_CRASHED]
+
+
 def test_attempt_that_runs_is_left_alone_until_it_would_stall():
     first = plan_for().status
     planned = plan_for(an_attempt(state=AttemptState.ACTIVE), status=first)
