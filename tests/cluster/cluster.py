@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tests.cluster.build import helm_program, kubectl_program
 from tests.cluster.control_plane import ADMIN, KUBELET, OPERATOR, ControlPlane, free_port
@@ -19,6 +19,8 @@ from tests.cluster.s3 import S3Server
 ROOT = Path(__file__).parents[2]
 IMAGE = "steerlm-jobs:test"
 NAMESPACE = "steerlm-system"
+QUICK: Final = {"progress_seconds": "1", "explain_seconds": "2", "stuck_seconds": "5"}
+"""Settings of an operator whose looks a test waits for."""
 
 
 @dataclass
@@ -39,7 +41,7 @@ class Cluster:
             ControlPlane(self.root / "control-plane", self.audited_more)
         )
         self.s3 = self._stack.enter_context(S3Server(self.root / "s3"))
-        self._install_chart()
+        self.install_chart({})
         self.kubectl("wait", "--for=condition=Established", "crd/steerlmruns.steerlm.dev")
         self._start_kubelet()
         return self
@@ -84,21 +86,29 @@ class Cluster:
         literals = [f"--from-literal={k}={v}" for k, v in self.s3.credentials.items()]
         self.kubectl("create", "-n", name, "secret", "generic", "s3-credentials", *literals)
 
-    def _install_chart(self) -> None:
-        """Install the CRD, and give the operator the rights that the chart gives it.
+    def install_chart(self, values: dict[str, Any]) -> dict[str, str]:
+        """Install the chart, or bring it up to values; return what it tells the operator.
 
-        The chart's own Deployment has an image that no node here knows: the operator is a process.
+        The chart's own Deployment has an image that no node here knows: the operator is a process,
+        with the rights that the chart gives it and the variables that its container would have.
         """
         helm = str(helm_program())
         config = str(self.control_plane.kubeconfig(ADMIN))
         chart = str(ROOT / "charts/steerlm-operator")
-        command = [helm, "--kubeconfig", config, "install", "steerlm", chart, "-n", NAMESPACE]
+        command = [helm, "--kubeconfig", config, "upgrade", "--install", "steerlm", chart]
         done = subprocess.run(
-            [*command, "--create-namespace"], capture_output=True, text=True, check=False
+            [*command, "-n", NAMESPACE, "--create-namespace", "-f", "-"],
+            input=json.dumps(values),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
-            msg = f"helm install: {done.stderr.strip()}"
+            msg = f"helm upgrade: {done.stderr.strip()}"
             raise AssertionError(msg)
+        deployment = self.get("deployment/steerlm-operator", "-n", NAMESPACE)
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        return {variable["name"]: variable["value"] for variable in container["env"]}
 
     def wait_for(
         self, namespace: str, name: str, condition: str, *, seconds: int = 60
@@ -195,6 +205,10 @@ class Cluster:
         """What the chart would say of stage pods here."""
         s3 = {"endpointUrl": self.s3.url, "region": "us-east-1"}
         return {"image": IMAGE, "graceSeconds": 20, "s3": s3}
+
+    def operator_runs(self) -> bool:
+        """Return True if the operator was started and has not ended."""
+        return self._operator is not None and self._operator.poll() is None
 
     def stop_operator(self, number: signal.Signals = signal.SIGTERM) -> int | None:
         """End the operator; return its exit code, None if it did not run."""

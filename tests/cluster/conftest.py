@@ -12,7 +12,7 @@ from tests.cluster.build import (
     kubectl_program,
     s3_server,
 )
-from tests.cluster.cluster import Cluster
+from tests.cluster.cluster import QUICK, Cluster
 
 
 @pytest.fixture(scope="package")
@@ -27,7 +27,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         pytest.skip(f"no cluster for the tests: {error}")
     with Cluster(tmp_path_factory.mktemp("cluster")) as found:
         found.make_store()
-        found.start_operator(progress_seconds="1", explain_seconds="2")
+        found.start_operator(**QUICK)
         yield found
 
 

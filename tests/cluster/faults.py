@@ -22,17 +22,17 @@ from tests.cluster.control_plane import free_port
 
 WRITES = frozenset({"POST", "PATCH", "DELETE"})
 _PASSED_ON = ("Authorization", "Accept", "Content-Type")
-_GONE = {
-    "type": "ERROR",
-    "object": {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "status": "Failure",
-        "message": "too old resource version",
-        "reason": "Expired",
-        "code": 410,
-    },
-}
+
+
+def _error(code: int, reason: str, message: str) -> bytes:
+    """Return the line of a watch that says what ends it."""
+    kind = {"kind": "Status", "apiVersion": "v1", "status": "Failure"}
+    said = {**kind, "message": message, "reason": reason, "code": code}
+    return json.dumps({"type": "ERROR", "object": said}).encode() + b"\n"
+
+
+_GONE = _error(410, "Expired", "too old resource version")
+_FAILURE = _error(500, "InternalError", "etcdserver: request timed out")
 _GARBAGE = b'{"type": "MODI\x00\xff garbage}\n'
 
 
@@ -49,8 +49,13 @@ class Deed(StrEnum):
     """No answer, and no end."""
     GONE = "gone"
     """A watch says after some events that its version is too old, and ends."""
+    FAILURE = "failure"
+    """A watch says after some events that the server has failed, and ends."""
     GARBAGE = "garbage"
     """A watch has a line that is no JSON."""
+
+
+_LAST_LINES = {Deed.GONE: _GONE, Deed.FAILURE: _FAILURE, Deed.GARBAGE: _GARBAGE}
 
 
 @dataclass
@@ -172,8 +177,7 @@ class FaultyProxy:
             if self.fault is not fault:
                 fault, num_events = self.fault, 0
             if fault is not None and num_events >= fault.after_events and fault.hits(request):
-                gone = json.dumps(_GONE).encode() + b"\n"
-                await stream.write(gone if fault.deed is Deed.GONE else _GARBAGE)
+                await stream.write(_LAST_LINES[fault.deed])
                 return stream
             await stream.write(line)
             num_events += 1

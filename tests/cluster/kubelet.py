@@ -2,7 +2,8 @@
 
 It reports what the real one would. Images are names of command prefixes; volumes are folders, and
 a variable that names a mount path is given the folder in its place, for a process cannot mount.
-A pod's annotation `steerlm.dev/fault` makes it suffer: see `Fault`.
+A pod's annotation `steerlm.dev/fault` makes it suffer: see `Fault`. The same annotation of a node,
+of any value, makes it fall silent until it is taken away: it does not beat, its pods stand still.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from tests.cluster.processes import die_with_parent
 
 A100: Final = {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB", "nvidia.com/gpu.present": "true"}
 FAULT_ANNOTATION: Final = "steerlm.dev/fault"
+BEAT_SECONDS: Final = 5
 MESSAGE_BYTES: Final = 4096
 Object = dict[str, Any]
 
@@ -73,6 +75,10 @@ class Pod:
         return str(self.found["metadata"]["namespace"])
 
     @property
+    def node(self) -> str:
+        return str(self.found["spec"]["nodeName"])
+
+    @property
     def message_file(self) -> Path:
         return self.folder / "termination-log"
 
@@ -93,6 +99,8 @@ class Kubelet:
         self._tasks: set[asyncio.Task[None]] = set()
         self._addresses = _addresses()
         self._arrivals = asyncio.Condition()
+        self._silent: set[str] = set()
+        """Nodes that do not answer."""
         self._session: aiohttp.ClientSession
 
     async def run(self, nodes: list[Object]) -> None:
@@ -119,11 +127,31 @@ class Kubelet:
         await self._patch(f"/api/v1/nodes/{name}/status", {"status": node_status(node)})
 
     async def _beat(self, nodes: list[Object]) -> None:
-        while True:
-            await asyncio.sleep(5)
-            for node in nodes:
-                path = f"/api/v1/nodes/{node['metadata']['name']}/status"
-                await self._patch(path, {"status": {"conditions": [ready_condition()]}})
+        """Say every few seconds that nodes are ready, unless they are to be silent."""
+        names = [node["metadata"]["name"] for node in nodes]
+        for second in count(1):
+            await asyncio.sleep(1)
+            await self._hush()
+            for name in names if second % BEAT_SECONDS == 0 else ():
+                if name not in self._silent:
+                    ready = {"status": {"conditions": [ready_condition()]}}
+                    await self._patch(f"/api/v1/nodes/{name}/status", ready)
+
+    async def _hush(self) -> None:
+        """Let nodes fall silent, or answer again, as their annotations say."""
+        listed = await self._call("GET", "/api/v1/nodes")
+        silent = {
+            node["metadata"]["name"]
+            for node in listed["items"]
+            if FAULT_ANNOTATION in node["metadata"].get("annotations", {})
+        }
+        before, self._silent = self._silent, silent
+        for pod in tuple(self._pods.values()):
+            if pod.node in silent - before:
+                _signal(pod, signal.SIGSTOP)
+            elif pod.node in before - silent:
+                _signal(pod, signal.SIGCONT)
+                await self._saw(pod.found)
 
     async def _watch(self) -> None:
         path = "/api/v1/pods?fieldSelector=spec.nodeName!="
@@ -145,7 +173,8 @@ class Kubelet:
         uid = found["metadata"]["uid"]
         pod = self._pods.get(uid)
         if pod is None:
-            if found["status"].get("phase", "Pending") != "Pending":
+            is_begun = found["status"].get("phase", "Pending") != "Pending"
+            if is_begun or found["spec"]["nodeName"] in self._silent:
                 return
             pod = Pod(found, self._root / uid, next(self._addresses))
             self._pods[uid] = pod
@@ -153,6 +182,8 @@ class Kubelet:
                 self._arrivals.notify_all()
             self._spawn(self._life(pod))
         pod.found = found
+        if pod.node in self._silent:
+            return
         fault = found["metadata"].get("annotations", {}).get(FAULT_ANNOTATION, "")
         if fault and fault not in pod.faults:
             pod.faults.add(fault)
@@ -423,6 +454,8 @@ class Kubelet:
         await self._pod_status(pod, status)
 
     async def _pod_status(self, pod: Pod, status: Object) -> None:
+        if pod.node in self._silent:
+            return
         path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/status"
         await self._patch(path, {"status": status})
 

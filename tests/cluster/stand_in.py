@@ -1,7 +1,8 @@
 """A stage program without torch, for pods: `python -m tests.cluster.stand_in KIND --config FILE`.
 
 `spec.defaults.env` steers it: STAND_IN_FOLDER (`at:` and where its artifacts lie, in place of S3),
-STAND_IN_STAGE and STAND_IN_EXIT (which stage ends how), STAND_IN_STEP_SECONDS.
+STAND_IN_STAGE and STAND_IN_EXIT (which stage ends how), STAND_IN_SHARD (only this one of its pods),
+STAND_IN_TIMES (so often, then it works), STAND_IN_STEP_SECONDS.
 """
 
 import os
@@ -25,16 +26,16 @@ def main(arguments: list[str]) -> int:
         return serve(dict(a.split("=", 1) for a in arguments if "=" in a)["--digest"])
     config = StageConfig.model_validate_json(Path(arguments[2]).read_bytes())
     report = Path(os.environ["STEERLM_REPORT_FILE"])
-    code = os.environ.get("STAND_IN_EXIT", "")
-    if code == "137" and config.stage == os.environ["STAND_IN_STAGE"]:
+    folder = os.environ["STAND_IN_FOLDER"].removeprefix("at:")
+    prefix = f"{folder}/{config.execution.prefix.removeprefix('s3://')}"
+    code = told_to_end(config.stage, Path(prefix))
+    if code == "137":
         os.kill(os.getpid(), signal.SIGKILL)
-    if code and config.stage == os.environ["STAND_IN_STAGE"]:
+    if code:
         failed = Report(exit_code=int(code), message=f"{config.stage} was told to fail")
         report.write_text(failed.model_dump_json(by_alias=True), encoding="utf-8")
         return int(code)
     scratch = Path(os.environ["STEERLM_SCRATCH_DIR"])
-    folder = os.environ["STAND_IN_FOLDER"].removeprefix("at:")
-    prefix = f"{folder}/{config.execution.prefix.removeprefix('s3://')}"
     execution = config.execution.model_copy(update={"prefix": prefix})
     here = scratch / "config.json"
     local = config.model_copy(update={"execution": execution})
@@ -54,6 +55,20 @@ def main(arguments: list[str]) -> int:
         missed = told.model_copy(update={"gates": (gate,)})
         report.write_text(missed.model_dump_json(by_alias=True), encoding="utf-8")
     return code
+
+
+def told_to_end(stage: str, folder: Path) -> str:
+    """Return the exit code with which this pod is to fail; empty: it is to work."""
+    shard = os.environ.get("STAND_IN_SHARD", "")
+    is_meant = shard in {"", os.environ.get("JOB_COMPLETION_INDEX")}
+    if stage != os.environ.get("STAND_IN_STAGE") or not is_meant:
+        return ""
+    folder.mkdir(parents=True, exist_ok=True)
+    num_failures = len(list(folder.glob("failed-*")))
+    if num_failures >= int(os.environ.get("STAND_IN_TIMES", "1000")):
+        return ""
+    (folder / f"failed-{num_failures}").touch()
+    return os.environ["STAND_IN_EXIT"]
 
 
 def serve(digest: str) -> int:

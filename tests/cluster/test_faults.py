@@ -1,13 +1,12 @@
-"""The operator behind a proxy that fails: whatever happens, one Job an attempt, and an end."""
+"""The operator behind a proxy that fails: it lives, makes one Job an attempt, and gets there."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster.cluster import Cluster
+from tests.cluster.cluster import QUICK, Cluster
 from tests.cluster.control_plane import OPERATOR
 from tests.cluster.faults import Deed, Fault, FaultyProxy, is_call, is_watch, is_write
 from tests.cluster.runs import a_stand_in_run, created_jobs
@@ -23,43 +22,22 @@ FAULTS = {
     "a third of all writes is done and the answer lost": Fault(Deed.LOSE, is_write, share=0.33),
     "a write gets no answer": Fault(Deed.SILENCE, is_write, share=0.3, at_most=2),
     "watches say that they are too old": Fault(Deed.GONE, is_watch, at_most=6),
+    "watches say that the server has failed": Fault(Deed.FAILURE, is_watch, at_most=2),
     "a watch is garbled": Fault(Deed.GARBAGE, is_watch, at_most=2),
 }
-
-
-class Restarted:
-    """An operator behind a proxy, started anew whenever it ends, as a Deployment would."""
-
-    def __init__(self, cluster: Cluster, proxy: FaultyProxy) -> None:
-        self._cluster, self._proxy = cluster, proxy
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._keep, daemon=True)
-
-    def __enter__(self) -> "Restarted":
-        self._cluster.stop_operator()
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._is_over.set()
-        while self._thread.is_alive():  # it may have been about to start another
-            self._cluster.stop_operator()
-            self._thread.join(1)
-
-    def _keep(self) -> None:
-        while not self._is_over.is_set():
-            settings = {"relist_seconds": "2", "call_seconds": "2", "explain_seconds": "2"}
-            operator = self._cluster.start_operator(self._proxy.kubeconfig, **settings)
-            operator.wait()
 
 
 @pytest.fixture(scope="module")
 def proxy(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyProxy]:
     kubeconfig = cluster.control_plane.kubeconfig(OPERATOR)
     folder = tmp_path_factory.mktemp("proxy")
-    with FaultyProxy(kubeconfig, folder) as found, Restarted(cluster, found):
+    cluster.stop_operator()
+    with FaultyProxy(kubeconfig, folder) as found:
+        settings = {"relist_seconds": "2", "call_seconds": "2", "explain_seconds": "2"}
+        cluster.start_operator(found.kubeconfig, **settings)
         yield found
-    cluster.start_operator(progress_seconds="1", explain_seconds="2")
+        cluster.stop_operator()
+    cluster.start_operator(**QUICK)
 
 
 def a_short_run(folder: Path) -> dict[str, Any]:
@@ -82,3 +60,17 @@ def test_a_run_ends_well_with_one_job_a_stage_although(
     made = created_jobs(cluster.control_plane.audit_log(), namespace)
     assert len(made) == len(set(made)) == len(stages)
     assert FAULTS[name].num_done > 0
+    assert cluster.operator_runs()
+
+
+def test_an_operator_without_its_crd_ends_with_one_line(
+    cluster: Cluster, proxy: FaultyProxy
+) -> None:
+    cluster.stop_operator()
+    proxy.fault = Fault(Deed.STATUS, lambda r: r.path.endswith("/steerlmruns"), status=404)
+    log = cluster.root / "operator.log"
+    before = log.stat().st_size
+    assert cluster.start_operator(proxy.kubeconfig).wait(30) == 10
+    proxy.fault = None
+    (line,) = log.read_bytes()[before:].decode().splitlines()
+    assert "the cluster has no SteerLMRun: apply crds/steerlmruns.yaml" in line

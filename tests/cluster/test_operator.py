@@ -2,16 +2,21 @@
 
 import json
 import signal
+import urllib.request
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster.cluster import Cluster
+from tests.cluster.cluster import QUICK, Cluster
+from tests.cluster.control_plane import OPERATOR_USER
 from tests.cluster.runs import a_stand_in_run
 from tests.quickstart import STAGES
 
 pytestmark = pytest.mark.cluster
+MOST_POLLED = 1
+"""Writes for nothing but progress, one a minute: a run of these takes less."""
 
 
 def states(run: dict[str, Any]) -> dict[str, str]:
@@ -28,6 +33,18 @@ def jobs_of(cluster: Cluster, which: tuple[str, ...]) -> list[dict[str, Any]]:
     return found
 
 
+def written(cluster: Cluster, namespace: str) -> Counter[str]:
+    """Return how often the operator wrote in a namespace, by kind, as the audit log has it."""
+    return Counter(
+        line["objectRef"]["resource"]
+        for line in cluster.control_plane.audit_log()
+        if line["user"]["username"] == OPERATOR_USER
+        and line["verb"] in {"create", "patch", "delete"}
+        and line["objectRef"].get("namespace") == namespace
+        and line["responseStatus"]["code"] < 300
+    )
+
+
 def test_a_run_succeeds_with_one_job_a_stage(
     cluster: Cluster, namespace: str, stand_in_folder: Path
 ) -> None:
@@ -37,6 +54,11 @@ def test_a_run_succeeds_with_one_job_a_stage(
     assert jobs(cluster, namespace) == sorted(STAGES)
     shown = cluster.kubectl("get", "slr", "r", "-n", namespace, "--no-headers").split()
     assert shown[:5] == ["r", "Succeeded", "8/8", "0", "RunSucceeded"]
+    once = 2 + 1  # Service and NetworkPolicy; the status that says it has ended
+    writes = written(cluster, namespace)
+    assert writes["jobs"] == len(STAGES)
+    assert writes.total() - writes["events"] <= 3 * len(STAGES) + once + MOST_POLLED
+    assert writes["events"] <= 2 * len(STAGES) + 2
 
 
 def test_gpu_stages_run_on_nodes_with_the_a100_label_and_others_elsewhere(
@@ -121,12 +143,22 @@ def test_shutdown_ends_a_run(
 
 
 @pytest.mark.parametrize(
-    ("fault", "reason"), [("evict", "Interrupted"), ("oom", "OOMKilled"), ("kill", "StageKilled")]
+    ("fault", "reason"),
+    [
+        ("evict", "Interrupted"),
+        ("oom", "OOMKilled"),
+        ("kill", "StageKilled"),
+        ("freeze", "Stalled"),
+    ],
 )
 def test_a_pod_that_is_lost_is_replaced_by_the_next_attempt(
     cluster: Cluster, namespace: str, stand_in_folder: Path, fault: str, reason: str
 ) -> None:
-    cluster.apply(namespace, a_stand_in_run(stand_in_folder, STAND_IN_STEP_SECONDS="0.3"))
+    run = a_stand_in_run(stand_in_folder, STAND_IN_STEP_SECONDS="0.3")
+    run["spec"]["bootstrap"]["iterations"] = 0
+    if fault == "freeze":
+        run["spec"]["stages"]["prepare"] = {"stallTimeoutSeconds": 8}
+    cluster.apply(namespace, run)
     cluster.wait_for_stage(namespace, "r", "prepare", "Running")
     pod = cluster.get("pods", "-n", namespace)["items"][0]["metadata"]["name"]
     cluster.kubectl("annotate", "-n", namespace, f"pod/{pod}", f"steerlm.dev/fault={fault}")
@@ -136,6 +168,21 @@ def test_a_pod_that_is_lost_is_replaced_by_the_next_attempt(
     assert prepare["lastFailures"][0]["reason"] == reason
     counted = "disruptions" if fault == "evict" else "failures"
     assert prepare[counted] == 1
+
+
+def test_a_job_that_somebody_deletes_is_replaced_by_the_next_attempt(
+    cluster: Cluster, namespace: str, stand_in_folder: Path
+) -> None:
+    run = a_stand_in_run(stand_in_folder, STAND_IN_STEP_SECONDS="0.3")
+    run["spec"]["bootstrap"]["iterations"] = 0
+    cluster.apply(namespace, run)
+    cluster.wait_for_stage(namespace, "r", "prepare", "Running")
+    cluster.kubectl("delete", "jobs", "--all", "-n", namespace, "--timeout=60s")
+    run = cluster.wait_for(namespace, "r", "Succeeded", seconds=120)
+    prepare = run["status"]["stages"][0]
+    assert (prepare["attempt"], prepare["failures"], prepare["disruptions"]) == (2, 0, 1)
+    assert prepare["lastFailures"][0]["reason"] == "JobDeletedExternally"
+    assert "JobDeletedExternally" in cluster.kubectl("describe", "slr", "r", "-n", namespace)
 
 
 def test_a_failed_run_goes_on_from_its_good_results_when_asked(
@@ -152,19 +199,6 @@ def test_a_failed_run_goes_on_from_its_good_results_when_asked(
     assert all(kept[name] == 1 for name in done)
 
 
-def test_an_operator_that_is_killed_goes_on_where_it_was(
-    cluster: Cluster, namespace: str, stand_in_folder: Path
-) -> None:
-    cluster.apply(namespace, a_stand_in_run(stand_in_folder, STAND_IN_STEP_SECONDS="0.1"))
-    for stage in ("prepare", "train-apm", "annotate"):
-        cluster.wait_for_stage(namespace, "r", stage, "Running")
-        cluster.stop_operator(signal.SIGKILL)
-        cluster.start_operator(progress_seconds="1", explain_seconds="2")
-    run = cluster.wait_for(namespace, "r", "Succeeded", seconds=120)
-    assert states(run) == dict.fromkeys(STAGES, "Succeeded")
-    assert jobs(cluster, namespace) == sorted(STAGES)
-
-
 def test_a_finished_stage_whose_pods_were_collected_does_not_run_again(
     cluster: Cluster, namespace: str, stand_in_folder: Path
 ) -> None:
@@ -174,7 +208,7 @@ def test_a_finished_stage_whose_pods_were_collected_does_not_run_again(
     of_stage = ("-n", namespace, "-l", "steerlm.dev/stage=train-apm")
     cluster.kubectl("wait", "job", *of_stage, "--for=condition=Complete", "--timeout=60s")
     cluster.kubectl("delete", "pods", *of_stage, "--timeout=60s")
-    cluster.start_operator(progress_seconds="1", explain_seconds="2")
+    cluster.start_operator(**QUICK)
     run = cluster.wait_for(namespace, "r", "Succeeded", seconds=120)
     assert states(run) == dict.fromkeys(STAGES, "Succeeded")
     assert run["status"]["stages"][1]["attempt"] == 1
@@ -247,10 +281,24 @@ def test_a_run_is_deleted_when_its_time_is_over(
     cluster.kubectl("wait", "-n", namespace, "--for=delete", "slr/r", "--timeout=90s")
 
 
+def test_the_operator_says_that_it_is_well_and_what_it_does(cluster: Cluster) -> None:
+    def said(path: str) -> str:
+        url = f"http://127.0.0.1:{cluster.health_port}{path}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return str(answer.read().decode())
+
+    assert [said(path) for path in ("/livez", "/readyz")] == ["ok\n"] * 2
+    figures = dict(
+        line.rsplit(" ", 1) for line in said("/metrics").splitlines() if not line.startswith("#")
+    )
+    assert float(figures["steerlm_pass_seconds_count"]) > 0
+    assert float(figures["steerlm_runs"]) == len(cluster.get("slr", "-A")["items"])
+
+
 def test_the_operator_uses_every_verb_it_has_and_is_refused_none(cluster: Cluster) -> None:
     """By the audit log, over all tests that ran before; so it stands last in the file."""
-    user = "system:serviceaccount:steerlm-system:steerlm-operator"
-    calls = [line for line in cluster.control_plane.audit_log() if line["user"]["username"] == user]
+    audit = cluster.control_plane.audit_log()
+    calls = [line for line in audit if line["user"]["username"] == OPERATOR_USER]
     refused = {line["requestURI"] for line in calls if line["responseStatus"].get("code") == 403}
     assert refused == set()
     used = {(line["verb"], _resource(line["objectRef"])) for line in calls if "objectRef" in line}
