@@ -211,3 +211,15 @@ def test_where_one_conversation_is_too_long_no_smaller_batch_is_promised():
     assert smaller_batch(3000, 4096).startswith(
         "a single conversation has 3000: set training.maxLengthTokens below that"
     )
+
+
+def test_weight_decay_shrinks_matrices_by_rate_times_decay_and_leaves_biases():
+    module = torch.nn.Linear(3, 2)
+    training = a_training(learning_rate=0.5, weight_decay=0.1)
+    parameters = dict(module.named_parameters())
+    engine = PlainEngine(module, [ParameterGroup(parameters, 0.5)], training)
+    weight, bias = module.weight.detach().clone(), module.bias.detach().clone()
+    engine.backward(0 * (module.weight.sum() + module.bias.sum()), is_last=True)
+    engine.update(0.5)
+    torch.testing.assert_close(module.weight, weight * (1 - 0.5 * 0.5 * 0.1))
+    assert torch.equal(module.bias, bias)
