@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from itertools import count
 from typing import Final
 
 import aiohttp
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from steerlm_jobs.contract.report import Progress
 from steerlm_operator.cluster.api import Object, Resource
 from steerlm_operator.cluster.figures import Figures
+from steerlm_operator.cluster.pauses import draw_of, spread_seconds
 from steerlm_operator.cluster.shell import Shell
 from steerlm_operator.render import mounts
 from steerlm_operator.render.names import STAGE_LABEL
@@ -30,8 +32,8 @@ async def poll_for_ever(
     """Ask index 0 of every running attempt, from time to time."""
     connector = aiohttp.TCPConnector(limit=0)  # waiting for a place there would use up the second
     async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT) as session:
-        while True:
-            await asyncio.sleep(every_seconds)
+        for number in count():
+            await asyncio.sleep(spread_seconds(every_seconds, draw_of(number)))
             await poll(shell, session, figures, now)
 
 

@@ -12,6 +12,7 @@ from steerlm_operator.cluster.cache import Cache, RunKey
 from steerlm_operator.cluster.events import tell
 from steerlm_operator.cluster.figures import Figures
 from steerlm_operator.cluster.liveness import SignsOfLife
+from steerlm_operator.cluster.pauses import backoff_seconds, draw_of
 from steerlm_operator.cluster.queue import WorkQueue
 from steerlm_operator.cluster.reconciler import Surroundings, reconcile
 from steerlm_operator.core.admission import Policy
@@ -23,7 +24,6 @@ log = logging.getLogger(__name__)
 
 _CONFLICT_SECONDS: Final = 0.05
 """A newer version of the run is on its way to us."""
-_MAX_BACKOFF_SECONDS: Final = 60.0
 _PASSES_AT_ONCE: Final = 4
 """A pass that records an attempt is followed at once by the one that creates its Job."""
 _ANYTHING: Final = Policy()
@@ -156,7 +156,8 @@ class Shell:
         self._failures[key] = failures
         self._figures.failed_passes.inc()
         asked = error.retry_after_seconds if isinstance(error, ApiRefusedError) else 0.0
-        seconds = max(asked, min(_MAX_BACKOFF_SECONDS, 0.25 * (1 << min(failures, 10))))
+        draw = draw_of(key.namespace, key.name, failures)
+        seconds = backoff_seconds(failures, asked, draw)
         if not is_told:
             log.warning("%s/%s: %s; again in %.0f s", key.namespace, key.name, error, seconds)
         self.queue.add_after(key, seconds)
