@@ -34,7 +34,8 @@ def runs(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """A namespace with a run that succeeded, one that failed and one that runs."""
     folder, name = tmp_path_factory.mktemp("golden"), "golden"
     cluster.make_namespace(name)
-    cluster.apply(name, a_stand_in_run(folder, name="good", gpus=8))
+    # More than a second a stage: a quick machine would bill some of them no GPU second.
+    cluster.apply(name, a_stand_in_run(folder, name="good", gpus=8, STAND_IN_STEP_SECONDS="0.12"))
     failing = {"STAND_IN_STAGE": "train-apm", "STAND_IN_EXIT": "11"}
     cluster.apply(name, a_stand_in_run(folder, name="bad", **failing))
     cluster.apply(name, a_stand_in_run(folder, name="busy", STAND_IN_STEP_SECONDS="20"))

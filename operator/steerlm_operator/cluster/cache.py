@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self, TypeVar
 
 from steerlm_operator.cluster.api import Listed, Object, Resource
+from steerlm_operator.cluster.trimming import trimmed
 from steerlm_operator.render.names import RUN_UID_LABEL
 
 _Key = TypeVar("_Key")
@@ -53,6 +54,7 @@ class Cache:
 
     def observe(self, resource: Resource, found: Object, *, is_gone: bool = False) -> RunKey | None:
         """Remember an object, or that it is gone; return the key of its run, if that is known."""
+        found = trimmed(resource, found)
         if resource is Resource.RUNS:
             return self._observe_run(found, is_gone=is_gone)
         uid = found["metadata"].get("labels", {}).get(RUN_UID_LABEL, "")
