@@ -1,42 +1,33 @@
 """From Jobs and pods as the server has them to attempts as the planner knows them. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from steerlm_jobs.contract.errors import NEVER_RETRIED, ExitCode
 from steerlm_jobs.contract.report import Progress, Report
-from steerlm_operator.api.reasons import Reason
 from steerlm_operator.cluster.api import Object
+from steerlm_operator.cluster.pods import (
+    PodEnd,
+    by_grace,
+    grace_over_at,
+    is_silent,
+    node_of,
+    pod_end,
+    started_at_of,
+    time_of,
+    waits_for,
+)
 from steerlm_operator.core.graph import StageId
 from steerlm_operator.core.observed import Attempt, AttemptState, Wait
 from steerlm_operator.render.names import ATTEMPT_LABEL, STAGE_LABEL
 
-_INDEX_LABEL: Final = "batch.kubernetes.io/job-completion-index"
 _JOB_LABEL: Final = "batch.kubernetes.io/job-name"
-_NOT_PULLED: Final = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
-_MAX_MESSAGE: Final = 500
 _KILLED: Final = (137, 143)
 _SHARD_SPENT: Final = frozenset({"MaxFailedIndexesExceeded", "FailedIndexes"})
 """Reasons of a failed Job whose `backoffLimitPerIndex` is used up."""
-
-
-@dataclass(frozen=True, slots=True)
-class PodEnd:
-    """How a pod of an attempt ended."""
-
-    index: int
-    exit_code: int
-    report: Report | None
-    message: str
-    ended_at: datetime | None
-    is_disrupted: bool
-    """The cluster took it: eviction, preemption, a lost node."""
-    is_out_of_memory: bool
 
 
 def attempts_of(
@@ -82,23 +73,23 @@ def _attempt(
 ) -> Attempt:
     uid = job["metadata"]["uid"]
     ends = [end for pod in pods if (end := pod_end(pod)) is not None]
-    stuck = min((pod for pod in pods if grace_over_at(pod)), key=_by_grace, default=None)
+    stuck = min((pod for pod in pods if grace_over_at(pod)), key=by_grace, default=None)
     active = Attempt(
         stage,
         number,
         AttemptState.ACTIVE,
         uid=uid,
         job_name=job["metadata"]["name"],
-        node=_node(pods),
-        created_at=_time(
+        node=node_of(pods),
+        created_at=time_of(
             job.get("status", {}).get("startTime") or job["metadata"].get("creationTimestamp")
         ),
         is_held=bool(job["spec"].get("suspend")),
         waits_for=waits_for(pods),
-        silent_node=next((_node([pod]) for pod in pods if _is_silent(pod)), ""),
+        silent_node=next((node_of([pod]) for pod in pods if is_silent(pod)), ""),
         stuck_since=None if stuck is None else grace_over_at(stuck),
-        stuck_node="" if stuck is None else _node([stuck]),
-        started_at=_started_at(pods),
+        stuck_node="" if stuck is None else node_of([stuck]),
+        started_at=started_at_of(pods),
         progress=progress[0] if progress else None,
         progressed_at=progress[1] if progress else None,
     )
@@ -106,7 +97,7 @@ def _attempt(
     if good is not None:
         return _ended(active, ExitCode.OK, good, _last(ends))
     if _condition(job, "Complete") is not None and len(ends) == len(pods):
-        ended_at = _time(job["status"].get("completionTime"))
+        ended_at = time_of(job["status"].get("completionTime"))
         return replace(active, state=AttemptState.SILENT, ended_at=ended_at)
     failed = _condition(job, "Failed")
     if failed is None:
@@ -157,54 +148,6 @@ def _succeeded(job: Object, ends: Sequence[PodEnd]) -> Report | None:
     return next((e.report for e in good if e.report is not None and e.report.digest), None)
 
 
-def pod_end(pod: Object) -> PodEnd | None:
-    """Return how a pod ended; None while its container runs or waits."""
-    status = pod.get("status", {})
-    ended = _terminated(status)
-    conditions = {c["type"]: c["status"] for c in status.get("conditions", [])}
-    is_disrupted = conditions.get("DisruptionTarget") == "True"
-    if ended is None and status.get("phase") not in {"Failed", "Succeeded"}:
-        return None
-    if ended is None:  # evicted before it started, say
-        ended = {"exitCode": 137, "message": status.get("message", "")}
-    report = _report(ended.get("message", ""))
-    text = ended.get("message", "")
-    return PodEnd(
-        index=_index(pod),
-        exit_code=int(ended["exitCode"]),
-        report=report,
-        message=report.message if report is not None else _last_line(text),
-        ended_at=_time(ended.get("finishedAt")),
-        is_disrupted=is_disrupted,
-        is_out_of_memory=ended.get("reason") == "OOMKilled",
-    )
-
-
-def grace_over_at(pod: Object) -> datetime | None:
-    """Return when the grace of a pod is over that was told to end and has not; else None.
-
-    A server marks a pod that is deleted with the time at which its grace ends.
-    """
-    return None if pod_end(pod) is not None else _time(pod["metadata"].get("deletionTimestamp"))
-
-
-def _by_grace(pod: Object) -> str:
-    return str(pod["metadata"]["deletionTimestamp"])
-
-
-def _is_silent(pod: Object) -> bool:
-    """Return True if the cluster has given up on hearing of a pod that was running.
-
-    Its container is ready as far as its kubelet has said; that the pod is not, says the controller
-    of nodes, when a node has not answered for some time.
-    """
-    status = pod.get("status", {})
-    conditions = {c["type"]: c["status"] for c in status.get("conditions", [])}
-    containers = status.get("containerStatuses", [])
-    is_running = any(c.get("ready") and "running" in c.get("state", {}) for c in containers)
-    return is_running and conditions.get("Ready") == "False"
-
-
 def _worst(ends: Sequence[PodEnd]) -> PodEnd | None:
     """Return the end that explains the attempt's.
 
@@ -240,76 +183,12 @@ def _last(ends: Sequence[PodEnd]) -> PodEnd | None:
     return max(dated, key=lambda end: str(end.ended_at), default=None)
 
 
-def _terminated(status: dict[str, Any]) -> dict[str, Any] | None:  # Any: JSON
-    for container in status.get("containerStatuses", []):
-        ended: dict[str, Any] | None = container.get("state", {}).get("terminated")
-        if container.get("name") == "stage" and ended is not None:
-            return ended
-    return None
-
-
-def _report(text: str) -> Report | None:
-    try:
-        return Report.model_validate_json(text)
-    except ValidationError:
-        return None
-
-
-def _last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else ""
-
-
-def _started_at(pods: Iterable[Object]) -> datetime | None:
-    """Return when the first container of the attempt started; None while all of them wait."""
-    times = []
-    for pod in pods:
-        for container in pod.get("status", {}).get("containerStatuses", []):
-            for state in ("running", "terminated"):
-                at = _time(container.get("state", {}).get(state, {}).get("startedAt"))
-                times += [at] if at is not None else []
-    return min(times, default=None)
-
-
-def waits_for(pods: Iterable[Object]) -> Wait | None:
-    """Return why a pod does not start, as its own status says it."""
-    for pod in pods:
-        status = pod.get("status", {})
-        for condition in status.get("conditions", []):
-            if condition.get("reason") == "Unschedulable" and condition["status"] == "False":
-                return Wait(Reason.UNSCHEDULABLE, condition.get("message", "")[:_MAX_MESSAGE])
-        for container in status.get("containerStatuses", []):
-            waiting = container.get("state", {}).get("waiting", {})
-            if waiting.get("reason") in _NOT_PULLED:
-                message = f"{container.get('image', '')}: {waiting.get('message', '')}"
-                return Wait(Reason.IMAGE_NOT_PULLED, message[:_MAX_MESSAGE])
-    return None
-
-
 def _condition(job: Object, kind: str) -> dict[str, Any] | None:  # Any: JSON
     conditions = job.get("status", {}).get("conditions", [])
     found = (c for c in conditions if c["type"] == kind and c["status"] == "True")
     return next(found, None)
 
 
-def _index(pod: Object) -> int:
-    metadata = pod["metadata"]
-    text = metadata.get("labels", {}).get(_INDEX_LABEL) or metadata.get("annotations", {}).get(
-        _INDEX_LABEL, "0"
-    )
-    return int(text)
-
-
-def _node(pods: Sequence[Object]) -> str:
-    """Return where the pod of the lowest index is: the one whose report and progress count."""
-    placed = [pod for pod in pods if pod.get("spec", {}).get("nodeName")]
-    return str(min(placed, key=_index)["spec"]["nodeName"]) if placed else ""
-
-
 def _owner_uid(pod: Object) -> str:
     owners = pod["metadata"].get("ownerReferences", [])
     return next((o["uid"] for o in owners if o.get("controller")), "")
-
-
-def _time(text: str | None) -> datetime | None:
-    return None if not text else datetime.fromisoformat(text)

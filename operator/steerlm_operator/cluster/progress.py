@@ -14,6 +14,7 @@ from steerlm_jobs.contract.report import Progress
 from steerlm_operator.cluster.api import Object, Resource
 from steerlm_operator.cluster.figures import Figures
 from steerlm_operator.cluster.pauses import draw_of, spread_seconds
+from steerlm_operator.cluster.pods import INDEX_LABEL
 from steerlm_operator.cluster.shell import Shell
 from steerlm_operator.render import mounts
 from steerlm_operator.render.names import STAGE_LABEL
@@ -23,7 +24,6 @@ _MAX_BYTES: Final = 8192
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=1.0)
 AT_ONCE: Final = 100
 """Pods that are asked at the same time: the second of each begins when it is its turn."""
-_INDEX: Final = "batch.kubernetes.io/job-completion-index"
 
 
 async def poll_for_ever(
@@ -94,5 +94,5 @@ def _is_asked(pod: Mapping[str, object]) -> bool:
     if not isinstance(metadata, dict) or not isinstance(status, dict):
         return False
     labels = metadata.get("labels", {})
-    is_first = STAGE_LABEL in labels and labels.get(_INDEX, "0") == "0"
+    is_first = STAGE_LABEL in labels and labels.get(INDEX_LABEL, "0") == "0"
     return is_first and status.get("phase") == "Running" and bool(status.get("podIP"))

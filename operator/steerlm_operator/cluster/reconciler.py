@@ -12,9 +12,9 @@ from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.status import RunStatus
 from steerlm_operator.cluster.admission import denied
 from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Object, Resource
-from steerlm_operator.cluster.attempts import grace_over_at
 from steerlm_operator.cluster.cache import Cache, RunKey
 from steerlm_operator.cluster.ownership import NameTakenError, create_or_adopt
+from steerlm_operator.cluster.pods import grace_over_at
 from steerlm_operator.cluster.reading import Reader
 from steerlm_operator.cluster.runs import SeenRun, refused_status, status_body
 from steerlm_operator.cluster.serving import server_versions, tend

@@ -9,9 +9,9 @@ from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.api.status import RunStatus
 from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Object, Resource
-from steerlm_operator.cluster.attempts import waits_for
 from steerlm_operator.cluster.cache import Cache
 from steerlm_operator.cluster.ownership import NameTakenError, create_or_adopt
+from steerlm_operator.cluster.pods import waits_for
 from steerlm_operator.core.observed import Wait
 from steerlm_operator.core.serving import Server, Wish, final_model, wish, with_serving
 from steerlm_operator.render.names import (

@@ -1,16 +1,16 @@
 """What of an object is kept in memory: all that a pass reads, and little else.
 
-As Python values an object takes about ten times its JSON. Who set which field (`managedFields`) is
-half of a run; the pod template with the frozen stage config is most of a Job and, once more, of
-each pod. None of them is ever read from the cache.
+Who set which field (`managedFields`) is half of a run; a Job holds the frozen stage config and its
+pod template, and each of its pods both once more. None of them is ever read from the cache. At 200
+runs the operator took 337 MiB with all of it, 188 without (docs/results.md).
 """
 
 from typing import Any
 
 from steerlm_operator.cluster.api import Object, Resource
+from steerlm_operator.cluster.pods import INDEX_LABEL
 
 _POD_SPEC = ("nodeName",)
-_INDEX = "batch.kubernetes.io/job-completion-index"
 
 
 def trimmed(resource: Resource, found: Object) -> Object:
@@ -22,7 +22,7 @@ def trimmed(resource: Resource, found: Object) -> Object:
         kept["spec"] = {k: v for k, v in found.get("spec", {}).items() if k != "template"}
     if resource is Resource.PODS:
         annotations = metadata.pop("annotations", {})
-        if _INDEX in annotations:
-            metadata["annotations"] = {_INDEX: annotations[_INDEX]}
+        if INDEX_LABEL in annotations:
+            metadata["annotations"] = {INDEX_LABEL: annotations[INDEX_LABEL]}
         kept["spec"] = {k: v for k, v in found.get("spec", {}).items() if k in _POD_SPEC}
     return kept
