@@ -12,8 +12,9 @@ INSTALL := $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python
 # What `make gen` writes; committed, and compared by `make check`.
 GENERATED := examples/data docs/reference crds charts/steerlm-operator/files
 FAST := not slow and not cluster and not gpu
-# Fast tests use one thread each and nothing that two could fight over. The slow ones train, and want the machine alone.
+# Most tests use one thread each and nothing that two could fight over. Those that train or start servers want the machine alone.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
+ALONE := tests/slow tests/cluster
 
 export UV_PYTHON_DOWNLOADS := never
 # Where it is set, each of the test processes compiles all test modules anew, at every start.
@@ -42,8 +43,8 @@ check: lint  ## What must be green before a commit: style, types, layers, fast t
 	@$(MAKE) --no-print-directory fresh
 
 test: lint fresh  ## Everything that can be tested without a GPU, slow tests included
-	$(BIN)/python -m pytest -m "$(FAST)" $(PARALLEL)
-	$(BIN)/python -m pytest -m "not ($(FAST))"
+	$(BIN)/python -m pytest $(PARALLEL) $(ALONE:%=--ignore=%)
+	$(BIN)/python -m pytest $(ALONE)
 
 fix: $(VENV)/.dev  ## Put the code into shape: format, and repair what ruff can
 	$(BIN)/ruff format .

@@ -35,11 +35,15 @@ class Load:
     pods: Pods
     held_seconds: float
     """So long the last stages run at the end, for the progress that is told meanwhile; 0: not."""
+    stage_seconds: float = 0.0
+    """Mean length of a stage."""
+    stages_each: int = len(STAGES)
+    """It is over when so many pods a chain have succeeded, on the average."""
 
     @property
-    def num_stages(self) -> int:
-        """How many stages are followed by another one."""
-        return self.num_rounds * self.num_live * (len(STAGES) - 1)
+    def is_whole(self) -> bool:
+        """True: every chain goes on to its last stage."""
+        return self.stages_each == len(STAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Measured:
 
     contender: Contender
     num_live: int
+    stage_seconds: float
     transitions: Sequence[Transition]
     stages_per_minute: float
     cpu_seconds: float
@@ -76,24 +81,26 @@ def measure(contender: Contender, load: Load, folder: Path, say: Say) -> Measure
         TimeoutError: Nothing went on any more; the logs are in the folder.
     """
     is_operator, held, started_at = contender is Contender.OPERATOR, None, None
-    with a_cluster(folder, load.pods, load.num_live) as cluster:
+    with a_cluster(folder, load.pods, load.num_live, load.stage_seconds) as cluster:
         cluster.make_namespace("default")
-        tail = Tail(cluster.control_plane.audit_file, say)
+        tail = Tail(cluster.control_plane.audit_file, say, load.stage_seconds)
         with at_work(contender, cluster) as process:
             before, plane_before = usage_of(process.pid), _plane_seconds(cluster)
             began = [_round(n, contender, load, cluster, tail) for n in range(load.num_rounds)]
             after, plane_after = usage_of(process.pid), _plane_seconds(cluster)
-            if is_operator and load.pods is Pods.HOLLOW:
+            if is_operator and load.pods is Pods.HOLLOW and load.is_whole:
                 held = _held(load)
                 started_at = restart(cluster, load.num_live, tail)
         with cluster.control_plane.audit_file.open("rb") as log:
             found = list(writes(line.rstrip() for line in log))
-    thousands = load.num_stages / 1000
+    seen = transitions(found, KUBELET_USER)
+    thousands = len(seen) / 1000
     return Measured(
         contender,
         load.num_live,
-        transitions(found, KUBELET_USER),
-        stages_per_minute=load.num_stages / _minutes(found, began),
+        load.stage_seconds,
+        seen,
+        stages_per_minute=len(seen) / _minutes(found, began),
         cpu_seconds=(after.cpu_seconds - before.cpu_seconds) / thousands,
         plane_cpu_seconds=(plane_after - plane_before) / thousands,
         usage=after,
@@ -108,8 +115,8 @@ def _round(number: int, contender: Contender, load: Load, cluster: Cluster, tail
 
     In the last round hollow pods of the last stage are held: so all chains are alive after it.
     """
-    num_reports = tail.num_reports + 2 * len(STAGES) * load.num_live
-    if load.pods is Pods.HOLLOW and number == load.num_rounds - 1:
+    num_reports = tail.num_reports + 2 * load.stages_each * load.num_live
+    if load.pods is Pods.HOLLOW and load.is_whole and number == load.num_rounds - 1:
         cluster.kubelet.send_signal(HOLD)
         num_reports -= load.num_live
     began_at = utc_now().timestamp()

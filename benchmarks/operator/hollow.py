@@ -3,7 +3,8 @@
 It walks a pod from Pending over Running to Succeeded and leaves the report that the stand-in
 program would (tests/cluster/stand_in.py), through the code of tests/cluster's own kubelet: no
 operator can tell the difference. A thousand processes at once on two cores would measure Python's
-start. It may hold the pods of one stage in Running until it is told to let go:
+start. Stages take no time, or around as long as is asked for. It may hold the pods of one stage in
+Running until it is told to let go:
 
     SIGUSR1  hold from now on
     SIGUSR2  let go
@@ -11,6 +12,7 @@ start. It may hold the pods of one stage in Running until it is told to let go:
 
 import argparse
 import asyncio
+import hashlib
 import itertools
 import signal
 import socket
@@ -40,10 +42,11 @@ _STEPS: Final = itertools.count(1)
 
 
 class HollowKubelet(Kubelet):
-    """Nodes whose pods succeed at once."""
+    """Nodes whose pods succeed at once, or after a while."""
 
-    def __init__(self, kubeconfig: Path, root: Path) -> None:
+    def __init__(self, kubeconfig: Path, root: Path, stage_seconds: float = 0.0) -> None:
         super().__init__(kubeconfig, root, {STAND_IN_IMAGE: []})
+        self._stage_seconds = stage_seconds
         self.address = own_address()
         """Of all pods: one server tells of their progress."""
         self.may_end = asyncio.Event()
@@ -59,12 +62,23 @@ class HollowKubelet(Kubelet):
         await self._report(pod, "Running", {"running": {"startedAt": pod.started_at}})
         if _config_of(pod).stage == HELD_STAGE:
             await self.may_end.wait()
+        elif self._stage_seconds:
+            await asyncio.sleep(spread(pod.found["metadata"]["name"], self._stage_seconds))
         pod.is_ready = False
         return 0
 
     def _message(self, pod: Pod, code: int) -> str:
         del code
         return fit_report(sealed(_config_of(pod), is_cached=False))
+
+
+def spread(pod_name: str, stage_seconds: float) -> float:
+    """Return how long a pod runs: half to one and a half times the mean, decided by its name.
+
+    So chains that began together do not stay in step, and their transitions are spread evenly.
+    """
+    drawn = int.from_bytes(hashlib.sha256(pod_name.encode()).digest()[:4], "big") / 2**32
+    return stage_seconds * (0.5 + drawn)
 
 
 def own_address() -> str:
@@ -100,8 +114,9 @@ async def _main() -> None:
     parser.add_argument("--kubeconfig", type=Path, required=True)
     parser.add_argument("--root", type=Path, required=True, help="folder for the pods' files")
     parser.add_argument("--nodes", type=int, default=1)
+    parser.add_argument("--stage-seconds", type=float, default=0.0, help="mean length of a stage")
     given = parser.parse_args()
-    kubelet = HollowKubelet(given.kubeconfig, given.root)
+    kubelet = HollowKubelet(given.kubeconfig, given.root, given.stage_seconds)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(HOLD, kubelet.may_end.clear)
     loop.add_signal_handler(LET_GO, kubelet.may_end.set)

@@ -44,6 +44,7 @@ class HollowCluster(Cluster):
     """A cluster whose pods are no processes."""
 
     num_live: int = 1
+    stage_seconds: float = 0.0
 
     def __enter__(self) -> "HollowCluster":
         super().__enter__()
@@ -51,23 +52,28 @@ class HollowCluster(Cluster):
         return self
 
     def kubelet_program(self) -> list[str]:
-        """Return the module that is the kubelet, and how many nodes it has."""
+        """Return the module that is the kubelet, how many nodes it has, how long stages take."""
         num_nodes = 1 + self.num_live // PODS_PER_NODE
-        return ["benchmarks.operator.hollow", "--nodes", str(num_nodes)]
+        told = {"--nodes": num_nodes, "--stage-seconds": self.stage_seconds}
+        given = [str(word) for option in told.items() for word in option]
+        return ["benchmarks.operator.hollow", *given]
 
 
-def a_cluster(folder: Path, pods: Pods, num_live: int) -> Cluster:
+def a_cluster(folder: Path, pods: Pods, num_live: int, stage_seconds: float) -> Cluster:
     """Return a cluster that is not started yet."""
     if pods is Pods.PROCESSES:
         return Cluster(folder, audited_more=BODIES_KEPT)
-    return HollowCluster(folder, audited_more=BODIES_KEPT, num_live=num_live)
+    return HollowCluster(
+        folder, audited_more=BODIES_KEPT, num_live=num_live, stage_seconds=stage_seconds
+    )
 
 
 class Tail:
     """Counts what the audit log says, at little cost while others are measured."""
 
-    def __init__(self, file: Path, say: Say) -> None:
+    def __init__(self, file: Path, say: Say, stage_seconds: float = 0.0) -> None:
         self._file, self._offset, self._say = file, 0, say
+        self._patience_seconds = _PATIENCE_SECONDS + 1.5 * stage_seconds
         self.num_reports = 0
         """What the kubelet has said of pods: two things of each that has succeeded."""
         self.runs_told: set[bytes] = set()
@@ -79,7 +85,8 @@ class Tail:
         Raises:
             TimeoutError: It says nothing more.
         """
-        wait_until(lambda: self._read().num_reports, wanted, what, self._say)
+        patience = self._patience_seconds
+        wait_until(lambda: self._read().num_reports, wanted, what, self._say, patience)
 
     def wait_for_runs(self, wanted: int, what: str) -> None:
         """Return when the operator has written the status of so many runs, from now on.
@@ -111,12 +118,16 @@ class Tail:
 
 
 def wait_until(
-    count: Callable[[], int], wanted: int, what: str, say: Say = lambda _text: None
+    count: Callable[[], int],
+    wanted: int,
+    what: str,
+    say: Say = lambda _text: None,
+    patience_seconds: float = _PATIENCE_SECONDS,
 ) -> None:
     """Return when a count has come as far as is wanted; say now and then how far it is.
 
     Raises:
-        TimeoutError: It has not grown for a minute.
+        TimeoutError: It has not grown for so long.
     """
     known, grew_at = count(), monotonic_seconds()
     said_at = grew_at
@@ -125,7 +136,7 @@ def wait_until(
         found, now = count(), monotonic_seconds()
         if found > known:
             known, grew_at = found, now
-        if now - grew_at > _PATIENCE_SECONDS:
+        if now - grew_at > patience_seconds:
             msg = f"{what}: stands at {known} of {wanted}"
             raise TimeoutError(msg)
         if now - said_at > _BETWEEN_WORDS_SECONDS:

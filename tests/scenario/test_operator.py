@@ -41,9 +41,7 @@ async def _settled(cluster: MemoryCluster, site: StagePodSettings, policy: Polic
     while idle < 3:  # turns of the loop in which no timer put a run into the queue
         if len(shell.queue):
             idle = 0
-            key = await shell.queue.get()
-            await shell.look_at(key)
-            shell.queue.done(key)
+            await shell.work_once()
         else:
             idle += 1
             await asyncio.sleep(0)

@@ -98,11 +98,16 @@ class Shell:
     async def work(self) -> None:
         """Reconcile runs for ever."""
         while True:
-            key = await self.queue.get()
-            try:
-                await self.look_at(key)
-            finally:
-                self.queue.done(key)
+            await self.work_once()
+
+    async def work_once(self) -> None:
+        """Reconcile the next run of the queue, then tell of it: the run need not wait for that."""
+        key = await self.queue.get()
+        try:
+            await self.look_at(key)
+        finally:
+            self.queue.done(key)
+        await self._tell()
 
     async def look_at(self, key: RunKey) -> None:
         """Reconcile a run; whatever goes wrong with it touches no other run."""
@@ -129,7 +134,6 @@ class Shell:
         else:
             if again_in is not None:
                 self.queue.add_after(key, again_in)
-        await self._tell()
 
     async def _passes(self, key: RunKey) -> float | None:
         """Make passes while there is more to do now; return when to look again."""

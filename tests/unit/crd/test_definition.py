@@ -56,6 +56,13 @@ def test_rules_and_list_keys_stand_at_fields_that_exist():
     assert "x-kubernetes-validations" in schema
 
 
+def test_the_server_keeps_the_stages_of_a_status_as_one_value():
+    """ADR 15: their owners, a field at a time, would be half of every run object."""
+    status = object_schema()["properties"]["status"]["properties"]
+    assert "x-kubernetes-list-type" not in status["stages"]  # none says atomic
+    assert status["conditions"]["x-kubernetes-list-map-keys"] == ["type"]
+
+
 def _nodes(node: dict[str, Any], at: str = "spec") -> Iterator[tuple[str, dict[str, Any]]]:
     yield at, node
     for name, child in node.get("properties", {}).items():
