@@ -53,7 +53,10 @@ def network_policy(run: RunIdentity, site: StagePodSettings) -> V1NetworkPolicy:
     # lets everybody in.
     ingress = V1NetworkPolicyIngressRule.model_validate({"from": [operators, same_run]})
     dns = [V1NetworkPolicyPort(protocol=protocol, port=53) for protocol in ("UDP", "TCP")]
-    outside = [V1NetworkPolicyPeer(ip_block=V1IPBlock(cidr=cidr)) for cidr in site.egress_cidrs]
+    egress = [V1NetworkPolicyEgressRule(ports=dns), V1NetworkPolicyEgressRule(to=[same_run])]
+    outside = _outside(site)
+    if outside:  # a rule without peers lets pods connect to everywhere
+        egress.append(V1NetworkPolicyEgressRule(to=outside))
     return V1NetworkPolicy(
         api_version="networking.k8s.io/v1",
         kind="NetworkPolicy",
@@ -62,13 +65,16 @@ def network_policy(run: RunIdentity, site: StagePodSettings) -> V1NetworkPolicy:
             pod_selector=_selector({RUN_UID_LABEL: run.uid}),
             policy_types=["Ingress", "Egress"],
             ingress=[ingress],
-            egress=[
-                V1NetworkPolicyEgressRule(ports=dns),
-                V1NetworkPolicyEgressRule(to=[same_run]),
-                V1NetworkPolicyEgressRule(to=outside),
-            ],
+            egress=egress,
         ),
     )
+
+
+def _outside(site: StagePodSettings) -> list[V1NetworkPolicyPeer]:
+    """Return whom pods may connect to besides DNS and each other."""
+    blocks = [V1NetworkPolicyPeer(ip_block=V1IPBlock(cidr=cidr)) for cidr in site.egress_cidrs]
+    given = [peer.model_dump(by_alias=True, exclude_defaults=True) for peer in site.egress_to]
+    return [*blocks, *(V1NetworkPolicyPeer.model_validate(peer) for peer in given)]
 
 
 def _selector(labels: dict[str, str]) -> V1LabelSelector:

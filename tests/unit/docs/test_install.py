@@ -12,6 +12,7 @@ from steerlm_operator.cluster.figures import Figures
 from steerlm_operator.cluster.shell import Shell
 from steerlm_operator.render.settings import StagePodSettings
 from tests.scenario.memory_cluster import MemoryCluster
+from tests.unit.docs.chart_schema import stage_schemas
 from tests.unit.docs.guide import ROOT
 
 CHART = ROOT / "charts/steerlm-operator"
@@ -54,6 +55,14 @@ def test_every_value_has_a_type_in_the_schema_and_the_other_way_round():
     for name, below in schema["properties"].items():
         if "properties" in below:
             assert set(below["properties"]) == set(values[name])
+
+
+def test_the_chart_refuses_of_placement_and_egress_what_the_operator_would_not_start_with():
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    properties, definitions = stage_schemas()
+    told = schema["properties"]["stages"]["properties"]
+    assert {name: told[name] for name in properties} == properties
+    assert schema["$defs"] == definitions
 
 
 def test_the_operators_rights_are_those_of_the_chart():
