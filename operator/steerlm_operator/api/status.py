@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from pydantic import Field
 
@@ -11,6 +12,11 @@ from steerlm_operator.api.conditions import Condition
 from steerlm_operator.api.placement import Placement
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.serving import ServingStatus
+
+MAX_MESSAGE: Final = 1024
+"""Characters of a message; a longer one makes the API server refuse the whole status."""
+MAX_METRICS: Final = 128
+"""Figures of an evaluation: more than fit in a report of twenty attributes and ten meters."""
 
 
 class Phase(StrEnum):
@@ -71,7 +77,7 @@ class FailureRecord(Value):
     """Of its process."""
     reason: Reason | None = None
     """Why, for programs."""
-    message: str = Field(default="", max_length=1024)
+    message: str = Field(default="", max_length=MAX_MESSAGE)
     """Why, for people."""
     time: datetime | None = None
     """When it ended."""
@@ -106,7 +112,7 @@ class StageStatus(Value):
     """The result."""
     reason: Reason | None = None
     """Why it is in this state."""
-    message: str = Field(default="", max_length=1024)
+    message: str = Field(default="", max_length=MAX_MESSAGE)
     """The same for people."""
     exit_code: int | None = None
     """Of the latest attempt that ended."""
@@ -163,7 +169,7 @@ class RunStatus(Value):
     """Attempts beyond the first of each stage."""
     gpu_seconds: float = 0.0
     """GPUs times time of all attempts that have ended."""
-    metrics: dict[str, str] = Field(default_factory=dict, max_length=64)
+    metrics: dict[str, str] = Field(default_factory=dict, max_length=MAX_METRICS)
     """Of the final evaluation, as far as its report holds them."""
     iterations_completed: int = 0
     """Bootstrap iterations with a model."""

@@ -34,7 +34,7 @@ from steerlm_operator.core.observed import (
 from steerlm_operator.core.pinning import with_resolved
 from steerlm_operator.core.plan import plan
 from steerlm_operator.core.refusal import with_name_conflict, with_refused_launch
-from steerlm_operator.core.writing import is_progress_alone, write_at
+from steerlm_operator.core.writing import is_minor, write_at
 from steerlm_operator.render.job import as_json, stage_job
 from steerlm_operator.render.names import RunIdentity
 from steerlm_operator.render.network import network_policy_json, service_json
@@ -68,7 +68,9 @@ class Surroundings:
     admitted: set[RunKey] = field(default_factory=set)
     """Runs that are accepted in a pass and not recorded as that yet."""
     progress_written: dict[RunKey, datetime] = field(default_factory=dict)
-    """When a status was last written for nothing but progress."""
+    """When a status was last written for minor news alone."""
+    written: dict[RunKey, str] = field(default_factory=dict)
+    """The version of a run that our last write of its status made."""
     untold: deque[tuple[RunIdentity, tuple[Happening, ...], datetime]] = field(
         default_factory=deque
     )
@@ -80,6 +82,7 @@ class Surroundings:
         self.at_rest.pop(key, None)
         self.admitted.discard(key)
         self.progress_written.pop(key, None)
+        self.written.pop(key, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +196,7 @@ async def _recorded(
     now = around.now()
     at = write_at(seen.status, status, around.progress_written.get(key), now)
     if at is not None and at <= now:
-        if seen.status is not None and is_progress_alone(seen.status, status):
+        if seen.status is not None and is_minor(seen.status, status):
             around.progress_written[key] = now
         await _record(seen, status, around)
     return at
@@ -218,6 +221,7 @@ async def _record(seen: SeenRun, status: RunStatus, around: Surroundings) -> Non
     run = seen.identity
     written = await around.api.apply_status(run.namespace, status_body(seen, status))
     around.cache.observe(Resource.RUNS, written)
+    around.written[RunKey(run.namespace, run.name)] = written["metadata"]["resourceVersion"]
     around.untold.append((run, happenings(seen.status, status), around.now()))
 
 

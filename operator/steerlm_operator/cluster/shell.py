@@ -23,7 +23,7 @@ from steerlm_operator.render.settings import StagePodSettings
 log = logging.getLogger(__name__)
 
 _CONFLICT_SECONDS: Final = 0.05
-"""A newer version of the run is on its way to us."""
+"""A newer version of the run is on its way to us; if it does not come, the pauses grow."""
 _PASSES_AT_ONCE: Final = 4
 """A pass that records an attempt is followed at once by the one that creates its Job."""
 _ANYTHING: Final = Policy()
@@ -70,6 +70,8 @@ class Shell:
         """When that was last made sure, by the event loop's clock."""
         self._under_way: dict[RunKey, float] = {}
         """Since when a worker has looked at a run, by the same clock."""
+        self._seen_meanwhile: dict[RunKey, str] = {}
+        """The newest version of a run that was seen while a worker looked at it."""
 
         figures.watch(
             "steerlm_queue_depth", "Runs that wait for a worker.", lambda: len(self.queue)
@@ -79,8 +81,23 @@ class Shell:
     def saw(self, resource: Resource, found: Object, *, is_gone: bool) -> None:
         """Remember an object, and look at its run. Never raises."""
         key = self.cache.observe(resource, found, is_gone=is_gone)
-        if key is not None:
+        if key is None:
+            return
+        if resource is not Resource.RUNS or is_gone:
             self.queue.add(key)
+        elif key in self._under_way:  # whose write it is may not be known yet
+            self._seen_meanwhile[key] = found["metadata"]["resourceVersion"]
+        else:
+            self._saw_run(key, found["metadata"]["resourceVersion"])
+
+    def _saw_run(self, key: RunKey, version: str) -> None:
+        """Look at a run that has changed; what we wrote ourselves cuts no pause short.
+
+        A refusal is told in the status: each write of it would be followed by the next try.
+        """
+        if key in self._failures and self._around.written.get(key) == version:
+            return
+        self.queue.add(key)
 
     async def relist(self) -> None:
         """Make the cache equal to what the server has; look at every run.
@@ -117,6 +134,9 @@ class Shell:
             await self._look_at(key)
         finally:
             del self._under_way[key]
+            version = self._seen_meanwhile.pop(key, None)
+            if version is not None:
+                self._saw_run(key, version)
 
     def signs_of_life(self) -> SignsOfLife:
         """Return what `what_stalls` judges this shell by."""
@@ -153,11 +173,11 @@ class Shell:
             await tell(self._api, *untold.popleft())
 
     def _later(self, key: RunKey, error: Exception, *, is_told: bool = False) -> None:
-        if isinstance(error, ApiRefusedError) and error.is_conflict:
-            self.queue.add_after(key, _CONFLICT_SECONDS)
-            return
         failures = self._failures.get(key, 0) + 1
         self._failures[key] = failures
+        if isinstance(error, ApiRefusedError) and error.is_conflict and failures == 1:
+            self.queue.add_after(key, _CONFLICT_SECONDS)
+            return
         self._figures.failed_passes.inc()
         asked = error.retry_after_seconds if isinstance(error, ApiRefusedError) else 0.0
         draw = draw_of(key.namespace, key.name, failures)

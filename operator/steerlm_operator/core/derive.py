@@ -1,13 +1,14 @@
 """The status of a run, derived from the records of its stages and from nothing else."""
 
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_operator.api.conditions import ConditionType, with_condition
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.run import RunSpec
-from steerlm_operator.api.status import Phase, RunStatus, StageState, StageStatus
+from steerlm_operator.api.status import MAX_METRICS, Phase, RunStatus, StageState, StageStatus
 from steerlm_operator.core.conditions import conditions, ending, not_serving
 from steerlm_operator.core.graph import Stage
 from steerlm_operator.core.observed import Observed
@@ -57,10 +58,12 @@ def derived_status(
 
 
 def _metrics(observed: Observed, last: Stage, records: Records) -> dict[str, str]:
-    """Return the figures of an evaluation that has just ended."""
+    """Return the figures of an evaluation that has just ended: the first ones are the best."""
     attempt = observed.attempt(last.id, records[last.id].attempt)
     is_done = records[last.id].state in DONE
-    return dict(attempt.report.metrics) if is_done and attempt and attempt.report else {}
+    if not is_done or attempt is None or attempt.report is None:
+        return {}
+    return dict(islice(attempt.report.metrics.items(), MAX_METRICS))
 
 
 def _with_skipped(records: list[StageStatus]) -> tuple[StageStatus, ...]:

@@ -81,10 +81,10 @@ def _step(
             return _Step(records, (Probe(launch(observed, graph, stage, records)),))
         case StageState.RUNNING:
             step = _while_running(observed, stage, records, control, now)
-            return _Step(step.records, step.actions, _earlier(step, spec, active, now))
+            return _Step(step.records, step.actions, _earlier(step, spec, control, active, now))
         case StageState.QUEUED if observed.attempt(stage.id, record.attempt) is not None:
             step = _while_running(observed, stage, records, control, now)
-            return _Step(step.records, step.actions, _earlier(step, spec, active, now))
+            return _Step(step.records, step.actions, _earlier(step, spec, control, active, now))
         case StageState.QUEUED if control is None:
             return _Step(records, (launch(observed, graph, stage, records),))
         case StageState.QUEUED | StageState.PENDING | StageState.RETRYING:
@@ -253,9 +253,15 @@ def _time_out(attempt: Attempt, stage: Stage, spec: RunSpec) -> _Limit | None:
     return _Limit(seen + stall_timeout(spec, stage), Reason.STALLED)
 
 
-def _earlier(step: _Step, spec: RunSpec, active: timedelta, now: datetime) -> datetime | None:
-    """Return when to look again, the deadline of the run considered."""
-    if spec.active_deadline_seconds is None:
+def _earlier(
+    step: _Step, spec: RunSpec, control: Reason | None, active: timedelta, now: datetime
+) -> datetime | None:
+    """Return when to look again, the deadline of the run considered as long as it is to come.
+
+    Once the run is to end the time changes nothing more: pods take their grace.
+    """
+    is_to_end = control in {Reason.DEADLINE_EXCEEDED, Reason.TERMINATED}
+    if spec.active_deadline_seconds is None or is_to_end:
         return step.look_again_at
     overdue_at = max(now, now + timedelta(seconds=spec.active_deadline_seconds) - active)
     return overdue_at if step.look_again_at is None else min(step.look_again_at, overdue_at)

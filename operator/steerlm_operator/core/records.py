@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from steerlm_operator.api.status import RunStatus, StageState, StageStatus
+from steerlm_operator.api.status import MAX_MESSAGE, RunStatus, StageState, StageStatus
 from steerlm_operator.core.graph import Stage, StageId
 
 Records = Mapping[StageId, StageStatus]
@@ -24,6 +24,11 @@ def recorded(status: RunStatus | None, graph: tuple[Stage, ...]) -> Records:
 def with_record(records: Records, record: StageStatus) -> Records:
     """Replace one record."""
     return {**records, StageId(record.name): record}
+
+
+def fitting(message: str) -> str:
+    """Return a message as long as a record may hold: its beginning, where it is longer."""
+    return message if len(message) <= MAX_MESSAGE else f"{message[: MAX_MESSAGE - 4]} ..."
 
 
 def reset(record: StageStatus, *, keeps_budget: bool = False) -> StageStatus:

@@ -16,7 +16,7 @@ from steerlm_operator.core.graph import Stage
 from steerlm_operator.core.observed import Attempt, AttemptState, Observed
 from steerlm_operator.core.outcome import STOP_REASONS, Outcome, OutcomeKind, outcome
 from steerlm_operator.core.policies import num_gpus, retry_policy
-from steerlm_operator.core.records import IN_FLIGHT
+from steerlm_operator.core.records import IN_FLIGHT, fitting
 
 MAX_FAILURES: Final = 3
 """How many failures a status remembers."""
@@ -69,16 +69,23 @@ def budget_of(record: StageStatus) -> Budget:
 
 
 def failed_gates_message(gates: tuple[GateResult, ...]) -> str:
-    """Return one line that names the gates that did not hold; empty if all did."""
-    return "; ".join(gate_line(gate) for gate in gates if not gate.passed)
+    """Return one line that names the gates that did not hold; empty if all did.
+
+    Sixteen of them may be too long for a record: the report holds every gate.
+    """
+    return fitting("; ".join(gate_line(gate) for gate in gates if not gate.passed))
 
 
 def _waiting(record: StageStatus, attempt: Attempt) -> StageStatus:
-    """Return the record of an attempt whose pods wait, with what they wait for."""
-    if record.reason in STOP_REASONS or attempt.waits_for is None:
+    """Return the record of an attempt whose pods wait, with what they wait for now.
+
+    What it has waited for before, a quota say, is not to be seen any more.
+    """
+    if record.reason in STOP_REASONS:
         return record
     wait = attempt.waits_for
-    return record.model_copy(update={"reason": wait.reason, "message": wait.message})
+    reason, message = (None, "") if wait is None else (wait.reason, fitting(wait.message))
+    return record.model_copy(update={"reason": reason, "message": message})
 
 
 def _preempted(record: StageStatus, terms: _Terms) -> StageStatus:
@@ -198,7 +205,7 @@ def _after(
             "gpu_seconds": record.gpu_seconds + _gpu_seconds(attempt, ended_at, terms.num_gpus),
             "exit_code": int(ended.exit_code),
             "reason": ended.reason,
-            "message": ended.message,
+            "message": fitting(ended.message),
         }
     )
     match ended.kind:

@@ -37,6 +37,8 @@ def test_an_attempt_is_expected_to_go_on_as_it_has(attempt, resumed_from, second
         (an_attempt(5, seconds=0), 0),
         (an_attempt(5, started_at=None), 0),
         (an_attempt(5, progressed_at=None), 0),
+        (an_attempt(1, total=10**10), 0),  # no date is so late
+        (an_attempt(1, total=10**400), 0),  # no float so large
     ],
 )
 def test_nothing_is_said_before_something_can_be(attempt, resumed_from):

@@ -152,6 +152,17 @@ def test_suspended_attempt_may_take_its_time_and_counts_in_no_budget():
     assert record(plan_for(ended, status=stopped.status), APM).attempt == 2
 
 
+def test_an_attempt_whose_run_is_overdue_is_looked_at_when_its_grace_is_over_and_not_at_once():
+    run = a_run(activeDeadlineSeconds=100)
+    running = an_attempt(state=AttemptState.ACTIVE, ended_at=None)
+    first = passes(running, run=run, num=3)
+    assert first.look_again_at == NOW + timedelta(seconds=100)
+    later = NOW + timedelta(seconds=160)
+    planned = passes(running, status=first.status, run=run, now=later, num=3)
+    assert planned.actions == (Stop(PREPARE, 1, Reason.DEADLINE_EXCEEDED, STOP_GRACE_SECONDS),)
+    assert planned.look_again_at == later + timedelta(seconds=STOP_GRACE_SECONDS)
+
+
 def test_shutdown_stop_lets_the_stage_finish_and_starts_no_other():
     active = an_attempt(APM, state=AttemptState.ACTIVE)
     stopping = a_run(shutdown="Stop")

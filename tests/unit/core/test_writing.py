@@ -1,6 +1,8 @@
 from datetime import UTC, datetime, timedelta
 
 from steerlm_jobs.contract.report import Progress
+from steerlm_operator.api.conditions import Condition, ConditionStatus, ConditionType
+from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.status import RunStatus, StageState, StageStatus
 from steerlm_operator.core.writing import PROGRESS_PAUSE, write_at
 
@@ -22,6 +24,28 @@ def test_progress_alone_is_written_once_a_minute():
     assert write_at(before, after, None, NOW) == NOW
     assert write_at(before, after, NOW - SECOND, NOW) == NOW - SECOND + PROGRESS_PAUSE
     assert write_at(before, after, NOW - PROGRESS_PAUSE, NOW) == NOW
+
+
+def a_refusal(message: str, reason: Reason = Reason.LAUNCH_REFUSED) -> RunStatus:
+    stage = StageStatus(name="prepare", state=StageState.QUEUED, reason=reason, message=message)
+    shown = Condition(
+        type=ConditionType.PROGRESSING,
+        status=ConditionStatus.TRUE,
+        reason=reason,
+        message=message,
+    )
+    return RunStatus(stages=(stage,), conditions=(shown,))
+
+
+def test_other_words_of_a_refusal_are_written_once_a_minute():
+    before, after = a_refusal("request 1"), a_refusal("request 2")
+    assert write_at(before, after, None, NOW) == NOW
+    assert write_at(before, after, NOW - SECOND, NOW) == NOW - SECOND + PROGRESS_PAUSE
+
+
+def test_other_words_of_anything_else_are_written_at_once():
+    before, after = (a_refusal(text, Reason.UNSCHEDULABLE) for text in ("0/1 nodes", "0/2 nodes"))
+    assert write_at(before, after, NOW - SECOND, NOW) == NOW
 
 
 def test_all_else_is_written_at_once():
