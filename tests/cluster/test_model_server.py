@@ -46,37 +46,40 @@ def wait_for_evaluation(cluster: Cluster, namespace: str, attempt: int) -> None:
     cluster.kubectl("wait", "-n", namespace, "slr/r", f"--for=jsonpath={path}", "--timeout=180s")
 
 
-def test_a_run_serves_its_model_a_new_one_replaces_it_and_a_failed_gate_does_not(
+def test_a_model_that_missed_its_gate_is_not_served_and_that_of_a_retry_which_passed_is(
     cluster: Cluster, namespace: str, stand_in_folder: Path
 ) -> None:
+    (stand_in_folder / MISSED_GATES).touch()
     cluster.apply(namespace, a_serving_run(stand_in_folder))
+    run = cluster.wait_for(namespace, "r", "Succeeded=False", seconds=180)
+    assert condition(run, "Succeeded") == ("False", "GateFailed")
+    assert condition(run, "Serving") == ("False", "NotServing")
+    assert cluster.get("deployments", "-n", namespace)["items"] == []
+    missed = model_of(run)
+
+    (stand_in_folder / MISSED_GATES).unlink()
+    cluster.patch(namespace, "r", {"retry": ANEW})
+    wait_for_evaluation(cluster, namespace, 2)
     run = cluster.wait_for(namespace, "r", "Serving", seconds=180)
-    first = model_of(run)
+    assert condition(run, "Succeeded") == ("True", "RunSucceeded")
+    passed = model_of(run)
+    assert passed != missed
     name = f"r-{run['metadata']['uid'][:8]}-server"
     assert run["status"]["serving"] == {
         "url": f"http://{name}.{namespace}.svc",
-        "modelDigest": first,
+        "modelDigest": passed,
         "readyReplicas": 1,
     }
-    assert answer_of(cluster, namespace) == first
+    assert answer_of(cluster, namespace) == passed
     assert "Serving" in cluster.kubectl("describe", "slr", "r", "-n", namespace)
 
-    cluster.patch(namespace, "r", {"retry": ANEW})
-    wait_for_evaluation(cluster, namespace, 2)
-    cluster.wait_for(namespace, "r", "Succeeded", seconds=180)
-    run = cluster.wait_for(namespace, "r", "Serving", seconds=180)
-    second = model_of(run)
-    assert second != first
-    assert run["status"]["serving"]["modelDigest"] == answer_of(cluster, namespace) == second
-
-    (stand_in_folder / MISSED_GATES).touch()
+    # A run that succeeded is not retried, so what is served stays.
     cluster.patch(namespace, "r", {"retry": {**ANEW, "count": 2}})
-    wait_for_evaluation(cluster, namespace, 3)
-    run = cluster.wait_for(namespace, "r", "Succeeded=False", seconds=180)
-    assert condition(run, "Succeeded") == ("False", "GateFailed")
-    assert condition(run, "Serving") == ("True", "Serving")
-    assert model_of(run) != second
-    assert run["status"]["serving"]["modelDigest"] == answer_of(cluster, namespace) == second
+    path = "{.status.observedRetryCount}=2"
+    cluster.kubectl("wait", "-n", namespace, "slr/r", f"--for=jsonpath={path}", "--timeout=60s")
+    run = cluster.get("slr/r", "-n", namespace)
+    assert condition(run, "Succeeded") == ("True", "RunSucceeded")
+    assert model_of(run) == answer_of(cluster, namespace) == passed
 
     cluster.patch(namespace, "r", {"serve": {"enabled": False}})
     run = cluster.wait_for(namespace, "r", "Serving=False")

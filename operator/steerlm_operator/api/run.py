@@ -32,11 +32,11 @@ class RetrySpec(Value):
     """A request to try a failed run again."""
 
     count: int = Field(default=0, ge=0)
-    """Raise by one to retry. Never falls."""
+    """Raise by one to retry. Acts on a run that has failed, and on no other. Never falls."""
     from_stage: str = Field(default="", max_length=63)
     """Run this stage and all later ones anew; empty: those that have not succeeded."""
     ignore_cache: bool = False
-    """True: results that exist are not used for them."""
+    """True: results that exist are not used for them. Read when a raised count is acted on."""
 
 
 class RunSpec(Value):

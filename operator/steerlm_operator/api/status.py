@@ -146,6 +146,17 @@ class ResolvedSettings(Value):
     """Version of the stage config that its stages are told in."""
 
 
+class ActedRetry(Value):
+    """The `spec.retry` that was acted on last. What the spec says later touches no stage."""
+
+    count: int = 0
+    """Its count."""
+    from_stage: str = ""
+    """The first stage that it ran anew."""
+    ignore_cache: bool = False
+    """True: results that existed are not used for the stages that it ran anew."""
+
+
 class RunStatus(Value):
     """What is recorded about a run."""
 
@@ -164,7 +175,9 @@ class RunStatus(Value):
     active_seconds: float = 0.0
     """Time of all attempts that have ended."""
     observed_retry_count: int = 0
-    """`spec.retry.count` that was acted on."""
+    """The `spec.retry.count` seen last; one raised before the run has failed is used up."""
+    retry: ActedRetry | None = None
+    """The retry that was acted on last; absent: none was."""
     retries: int = 0
     """Attempts beyond the first of each stage."""
     gpu_seconds: float = 0.0

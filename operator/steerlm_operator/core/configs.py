@@ -14,6 +14,7 @@ from steerlm_jobs.contract.kinds import StageKind
 from steerlm_operator.api.placement import Cache
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.api.stages import StageSettings, TrainAcsftSettings, TrainApmSettings
+from steerlm_operator.api.status import ActedRetry
 from steerlm_operator.api.training import ZeroStage
 from steerlm_operator.core.graph import Stage, StageId, stage_graph
 from steerlm_operator.core.recipes import stage_recipe
@@ -32,11 +33,18 @@ def stage_settings(spec: RunSpec, kind: StageKind) -> StageSettings:
     }[kind]
 
 
-def stage_salt(spec: RunSpec, stage: Stage, run_uid: str) -> str:
-    """Return what makes a result unlike all others where the cache is refused; empty: nothing."""
+def stage_salt(spec: RunSpec, stage: Stage, run_uid: str, retry: ActedRetry | None) -> str:
+    """Return what makes a result unlike all others where the cache is refused; empty: nothing.
+
+    Args:
+        spec: The run; its `retry` is a wish and decides nothing.
+        stage: A stage of its graph that has no result.
+        run_uid: Identity of the run.
+        retry: The last one that was acted on.
+    """
     cache = stage_settings(spec, stage.kind).cache or spec.defaults.cache
-    if cache is Cache.DISABLED or _ignores_cache(spec, stage):
-        return f"{run_uid}/{spec.retry.count}"
+    if cache is Cache.DISABLED or _ignores_cache(spec, stage, retry):
+        return f"{run_uid}/{0 if retry is None else retry.count}"
     return ""
 
 
@@ -48,6 +56,7 @@ def stage_config(
     prefix: str,
     run_uid: str,
     attempt: int,
+    retry: ActedRetry | None = None,
 ) -> StageConfig:
     """Return what an attempt of a stage is told.
 
@@ -58,34 +67,40 @@ def stage_config(
         prefix: Address below which the run's artifacts lie.
         run_uid: Identity of the run.
         attempt: Number of the attempt, from 1.
+        retry: The last one that was acted on.
     """
+    execution = Execution(prefix=prefix, run_uid=run_uid, attempt=attempt)
     return StageConfig(
         stage=stage.id,
         recipe=stage_recipe(spec, stage),
         inputs=tuple(inputs[name] for name in stage.inputs),
-        salt=stage_salt(spec, stage, run_uid),
-        execution=_execution(spec, stage, prefix, run_uid, attempt),
+        salt=stage_salt(spec, stage, run_uid, retry),
+        execution=_execution(spec, stage, execution, retry),
     )
 
 
-def planned_graph(spec: RunSpec, run_uid: str) -> tuple[PlannedStage, ...]:
+def planned_graph(
+    spec: RunSpec, run_uid: str, retry: ActedRetry | None = None
+) -> tuple[PlannedStage, ...]:
     """Return the stages after prepare: all that their fingerprints are made of."""
     return tuple(
         PlannedStage(
             stage=stage.id,
             recipe=stage_recipe(spec, stage),
             inputs=stage.inputs,
-            salt=stage_salt(spec, stage, run_uid),
+            salt=stage_salt(spec, stage, run_uid, retry),
         )
         for stage in stage_graph(spec)[1:]
     )
 
 
-def _execution(spec: RunSpec, stage: Stage, prefix: str, run_uid: str, attempt: int) -> Execution:
-    execution = Execution(prefix=prefix, run_uid=run_uid, attempt=attempt)
+def _execution(
+    spec: RunSpec, stage: Stage, execution: Execution, retry: ActedRetry | None
+) -> Execution:
     match stage.kind:
         case StageKind.PREPARE:
-            return execution.model_copy(update={"prepare": _prepare(spec, run_uid)})
+            prepare = _prepare(spec, execution.run_uid, retry)
+            return execution.model_copy(update={"prepare": prepare})
         case StageKind.TRAIN_APM:
             return _trained(execution, spec, spec.stages.train_apm)
         case StageKind.TRAIN_ACSFT:
@@ -118,7 +133,7 @@ def _trained(
     )
 
 
-def _prepare(spec: RunSpec, run_uid: str) -> PrepareExecution:
+def _prepare(spec: RunSpec, run_uid: str, retry: ActedRetry | None) -> PrepareExecution:
     prompts = spec.data.evaluation_prompts
     lengths = (
         spec.stages.train_apm.training.max_length_tokens,
@@ -137,7 +152,7 @@ def _prepare(spec: RunSpec, run_uid: str) -> PrepareExecution:
         source_uris={s.name: s.uri for s in (*spec.data.labelled, *spec.data.unlabelled)},
         evaluation_prompts_uri="" if prompts is None else prompts.uri,
         base_model_uri=spec.model.base_model_uri,
-        graph=planned_graph(spec, run_uid),
+        graph=planned_graph(spec, run_uid, retry),
         gates=gates(spec),
         max_length_tokens=max(lengths),
     )
@@ -155,10 +170,10 @@ def gates(spec: RunSpec) -> tuple[Gate, ...]:
     )
 
 
-def _ignores_cache(spec: RunSpec, stage: Stage) -> bool:
+def _ignores_cache(spec: RunSpec, stage: Stage, retry: ActedRetry | None) -> bool:
     """Return True for the stages that a retry with ignoreCache runs anew."""
-    if not (spec.retry.ignore_cache and spec.retry.count):
+    if retry is None or not retry.ignore_cache:
         return False
     ids = [s.id for s in stage_graph(spec)]
-    first = spec.retry.from_stage
+    first = retry.from_stage
     return first not in ids or ids.index(stage.id) >= ids.index(StageId(first))

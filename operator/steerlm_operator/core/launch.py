@@ -1,6 +1,7 @@
 """The action that starts the attempt which the last pass recorded."""
 
 from steerlm_jobs.contract.config import StageInput
+from steerlm_operator.api.status import ActedRetry
 from steerlm_operator.core.configs import stage_config
 from steerlm_operator.core.graph import Stage, StageId
 from steerlm_operator.core.observed import Launch, Observed
@@ -8,7 +9,13 @@ from steerlm_operator.core.policies import environment
 from steerlm_operator.core.records import Records
 
 
-def launch(observed: Observed, graph: tuple[Stage, ...], stage: Stage, records: Records) -> Launch:
+def launch(
+    observed: Observed,
+    graph: tuple[Stage, ...],
+    stage: Stage,
+    records: Records,
+    retry: ActedRetry | None,
+) -> Launch:
     """Return the launch of a stage whose inputs are all there."""
     number = records[stage.id].attempt
     config = stage_config(
@@ -18,6 +25,7 @@ def launch(observed: Observed, graph: tuple[Stage, ...], stage: Stage, records: 
         prefix=observed.prefix,
         run_uid=observed.run_uid,
         attempt=number,
+        retry=retry,
     )
     return Launch(stage.id, number, config, environment(observed.run.spec, stage))
 

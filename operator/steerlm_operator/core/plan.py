@@ -5,14 +5,13 @@ between finds in the status what was about to happen, and in the snapshot whethe
 alone needs no record: it has the name of an attempt that is recorded, and makes nothing.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.run import RunSpec, Shutdown
-from steerlm_operator.api.status import StageState, StageStatus
+from steerlm_operator.api.status import ActedRetry, StageState, StageStatus
 from steerlm_operator.core.active import ended_seconds, running_seconds
 from steerlm_operator.core.derive import derived_status
 from steerlm_operator.core.graph import Stage, StageId, stage_graph
@@ -29,8 +28,8 @@ from steerlm_operator.core.observed import (
 from steerlm_operator.core.outcome import STOP_REASONS
 from steerlm_operator.core.policies import pods_ready_timeout, retry_policy, stall_timeout
 from steerlm_operator.core.records import DONE, Records, recorded, with_record
-from steerlm_operator.core.retry import with_retry
-from steerlm_operator.core.reuse import fingerprints, with_existing, without_outdated
+from steerlm_operator.core.retry import acted_retry, with_retry
+from steerlm_operator.core.reuse import next_fingerprint, with_existing
 from steerlm_operator.core.settle import budget_of, settled
 
 STOP_GRACE_SECONDS: Final = 60.0
@@ -50,15 +49,15 @@ def plan(observed: Observed, now: datetime) -> Plan:
     """Return what to do now, what to record, and when to look again at the latest."""
     graph = stage_graph(observed.run.spec)
     recorded_before = recorded(observed.status, graph)
-    before = with_retry(observed, graph, recorded_before)
+    retry = acted_retry(observed, graph, recorded_before)
+    before = with_retry(observed, graph, recorded_before, retry)
     after = {stage.id: settled(observed, stage, before[stage.id], now) for stage in graph}
-    found = with_existing(observed, graph, before, after)
-    names = fingerprints(observed, graph[0].id, found)
-    current = without_outdated(found, names)
+    current = with_existing(observed, graph, before, after, retry)
     ended = ended_seconds(observed.status, before, after)
     active = timedelta(seconds=ended + running_seconds(current, now))
-    step = _step(observed, graph, current, names, active, now)
+    step = _step(observed, graph, current, retry, active, now)
     status = derived_status(observed, graph, step.records, ended, now)
+    status = status.model_copy(update={"retry": retry})
     return Plan(step.actions, status, step.look_again_at)
 
 
@@ -66,7 +65,7 @@ def _step(
     observed: Observed,
     graph: tuple[Stage, ...],
     records: Records,
-    names: Mapping[StageId, str],
+    retry: ActedRetry | None,
     active: timedelta,
     now: datetime,
 ) -> _Step:
@@ -78,7 +77,7 @@ def _step(
     control = _control(observed, active)
     match record.state:
         case StageState.RUNNING if _is_to_be_probed(observed, record, control, now):
-            return _Step(records, (Probe(launch(observed, graph, stage, records)),))
+            return _Step(records, (Probe(launch(observed, graph, stage, records, retry)),))
         case StageState.RUNNING:
             step = _while_running(observed, stage, records, control, now)
             return _Step(step.records, step.actions, _earlier(step, spec, control, active, now))
@@ -86,9 +85,9 @@ def _step(
             step = _while_running(observed, stage, records, control, now)
             return _Step(step.records, step.actions, _earlier(step, spec, control, active, now))
         case StageState.QUEUED if control is None:
-            return _Step(records, (launch(observed, graph, stage, records),))
+            return _Step(records, (launch(observed, graph, stage, records, retry),))
         case StageState.QUEUED | StageState.PENDING | StageState.RETRYING:
-            return _while_waiting(observed, stage, records, names, control, now)
+            return _while_waiting(observed, stage, records, retry, control, now)
         case _:
             return _Step(records)  # failed or cancelled: the run has ended
 
@@ -172,7 +171,7 @@ def _while_waiting(
     observed: Observed,
     stage: Stage,
     records: Records,
-    names: Mapping[StageId, str],
+    retry: ActedRetry | None,
     control: Reason | None,
     now: datetime,
 ) -> _Step:
@@ -188,7 +187,7 @@ def _while_waiting(
     if ready_at is not None and ready_at > now:
         return _Step(records, look_again_at=ready_at)
     number = 1 + max(record.attempt, observed.last_ended(stage.id))
-    following = _next_attempt(record, number, names.get(stage.id, ""))
+    following = _next_attempt(record, number, next_fingerprint(observed, stage, records, retry))
     return _Step(with_record(records, following), look_again_at=now)
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from steerlm_operator.api.reasons import Reason
-from steerlm_operator.api.status import RunStatus, StageState
+from steerlm_operator.api.status import ActedRetry, RunStatus, StageState, StageStatus
 from steerlm_operator.core.active import ended_seconds
 from steerlm_operator.core.graph import Stage, StageId, stage_graph
 from steerlm_operator.core.observed import Observed
@@ -11,19 +11,44 @@ from steerlm_operator.core.records import DONE, Records, has_ended, recorded, re
 from steerlm_operator.core.settle import settled
 
 
-def with_retry(observed: Observed, graph: tuple[Stage, ...], records: Records) -> Records:
-    """Reset the stages of a failed run whose retry count was raised, from `fromStage` on."""
-    status, retry = observed.status, observed.run.spec.retry
-    if status is None or retry.count <= status.observed_retry_count:
-        return records
+def acted_retry(
+    observed: Observed, graph: tuple[Stage, ...], records: Records
+) -> ActedRetry | None:
+    """Return the retry in force: `spec.retry` if it is acted on in this pass, else the last one.
+
+    A higher count acts on a run that has failed, and on no other.
+    """
+    status, wanted = observed.status, observed.run.spec.retry
+    if status is None or wanted.count <= status.observed_retry_count:
+        return None if status is None else status.retry
     if not _has_failed(records):
-        return records
+        return status.retry
     ids = [stage.id for stage in graph]
-    first = ids.index(StageId(retry.from_stage)) if retry.from_stage in ids else len(ids)
-    return {
-        stage: reset(record) if place >= first or record.state not in DONE else record
-        for place, (stage, record) in enumerate(records.items())
-    }
+    not_succeeded = next(name for name in ids if not _has_succeeded(records[name]))
+    first = wanted.from_stage if wanted.from_stage in ids else not_succeeded
+    return ActedRetry(count=wanted.count, from_stage=first, ignore_cache=wanted.ignore_cache)
+
+
+def with_retry(
+    observed: Observed, graph: tuple[Stage, ...], records: Records, retry: ActedRetry | None
+) -> Records:
+    """Reset the stages that a retry runs anew if it is acted on in this pass.
+
+    They are all from its first one on, those that have not succeeded, and what reads their results.
+    """
+    if observed.status is None or retry is None or retry == observed.status.retry:
+        return records
+    after, anew, is_from = dict(records), set[StageId](), False
+    for stage in graph:
+        is_from = is_from or stage.id == observed.run.spec.retry.from_stage
+        if is_from or not _has_succeeded(records[stage.id]) or anew & set(stage.inputs):
+            anew.add(stage.id)
+            after[stage.id] = reset(records[stage.id])
+    return after
+
+
+def _has_succeeded(record: StageStatus) -> bool:
+    return record.state in DONE and record.reason is not Reason.GATE_FAILED
 
 
 def _has_failed(records: Records) -> bool:
@@ -48,11 +73,15 @@ def begun_again(observed: Observed, now: datetime) -> RunStatus | None:
     after = [settled(observed, stage, before[stage.id], now) for stage in graph]
     ended = has_ended(after)
     records = dict(zip(before, after, strict=True))
+    wanted, acted = observed.run.spec.retry, status.retry
+    if wanted.count > status.observed_retry_count:  # to start a run again is to ask for it
+        acted = ActedRetry.model_validate(wanted.model_dump())
     changes: dict[str, object] = {
         "active_seconds": ended_seconds(status, before, records),
         "stages": tuple(reset(record, keeps_budget=not ended) for record in after),
         "completion_time": None,
-        "observed_retry_count": observed.run.spec.retry.count,
+        "observed_retry_count": wanted.count,
+        "retry": acted,
     }
     if ended:
         changes |= {"active_seconds": 0.0, "start_time": None}

@@ -1,8 +1,6 @@
-"""Results that exist already, and records that no longer fit their recipe: both by fingerprint."""
+"""Results that exist already, and what those are called that do not: by fingerprint."""
 
 from collections.abc import Mapping
-from functools import lru_cache
-from types import MappingProxyType
 
 from steerlm_jobs.contract.config import artifact_uri
 from steerlm_jobs.contract.fingerprint import stage_fingerprint
@@ -10,37 +8,44 @@ from steerlm_jobs.contract.gates import results_from
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.contract.report import PrepareFindings
 from steerlm_operator.api.reasons import Reason
-from steerlm_operator.api.run import RunSpec
-from steerlm_operator.api.status import ArtifactRef, StageState
-from steerlm_operator.core.configs import gates, planned_graph
-from steerlm_operator.core.graph import KEPT_RUNS, Stage, StageId
-from steerlm_operator.core.identity import Identity
+from steerlm_operator.api.status import ActedRetry, ArtifactRef, StageState
+from steerlm_operator.core.configs import gates, stage_salt
+from steerlm_operator.core.graph import Stage, StageId
 from steerlm_operator.core.observed import Observed
-from steerlm_operator.core.records import DONE, Records, reset
+from steerlm_operator.core.recipes import stage_recipe
+from steerlm_operator.core.records import DONE, Records
 from steerlm_operator.core.settle import failed_gates_message
 
 
-def fingerprints(observed: Observed, prepare: StageId, records: Records) -> Mapping[StageId, str]:
-    """Return the fingerprint of each later stage; none before prepare's is known."""
-    if records[prepare].state not in DONE:
-        return {}
-    spec = Identity(observed.run.spec)
-    return _fingerprints(spec, observed.run_uid, prepare, records[prepare].fingerprint)
+def next_fingerprint(
+    observed: Observed, stage: Stage, records: Records, retry: ActedRetry | None
+) -> str:
+    """Return what the next result of a stage is called whose inputs have theirs.
+
+    Empty for prepare, which alone names its own. What a stage has made keeps its name: whatever the
+    spec says meanwhile, it is made again by a retry alone.
+    """
+    if stage.kind is StageKind.PREPARE:
+        return ""
+    return _name(observed, stage, {name: records[name].fingerprint for name in stage.inputs}, retry)
 
 
-@lru_cache(maxsize=KEPT_RUNS)
-def _fingerprints(
-    spec: Identity[RunSpec], run_uid: str, prepare: StageId, fingerprint: str
-) -> Mapping[StageId, str]:
-    names = {prepare: fingerprint}
-    for planned in planned_graph(spec.value, run_uid):
-        inputs = {name: names[StageId(name)] for name in planned.inputs}
-        names[StageId(planned.stage)] = stage_fingerprint(planned.recipe, inputs, planned.salt)
-    return MappingProxyType(names)
+def _name(
+    observed: Observed, stage: Stage, names: Mapping[StageId, str], retry: ActedRetry | None
+) -> str:
+    """Return the fingerprint of a stage from those of its inputs."""
+    spec = observed.run.spec
+    inputs = {str(name): names[name] for name in stage.inputs}
+    salt = stage_salt(spec, stage, observed.run_uid, retry)
+    return stage_fingerprint(stage_recipe(spec, stage), inputs, salt)
 
 
 def with_existing(
-    observed: Observed, graph: tuple[Stage, ...], before: Records, after: Records
+    observed: Observed,
+    graph: tuple[Stage, ...],
+    before: Records,
+    after: Records,
+    retry: ActedRetry | None,
 ) -> Records:
     """Make later stages Cached whose results prepare, which has just ended, has found."""
     prepare = graph[0].id
@@ -50,34 +55,24 @@ def with_existing(
     findings = attempt.report.prepare if attempt and attempt.report else None
     if findings is None:
         return after
-    names = fingerprints(observed, prepare, after)
-    cached = dict(after)
+    cached, names = dict(after), {prepare: after[prepare].fingerprint}
     for stage, digest in zip(graph[1:], findings.existing, strict=False):
+        names[stage.id] = name = _name(observed, stage, names, retry)
         if not digest or after[stage.id].state is not StageState.PENDING:
             continue
         failed = _failed_gates(observed, findings) if stage.kind is StageKind.EVALUATE else ""
         cached[stage.id] = after[stage.id].model_copy(
             update={
                 "state": StageState.CACHED,
-                "fingerprint": names[stage.id],
+                "fingerprint": name,
                 "artifact": ArtifactRef(
-                    uri=artifact_uri(observed.prefix, stage.kind, names[stage.id]), digest=digest
+                    uri=artifact_uri(observed.prefix, stage.kind, name), digest=digest
                 ),
                 "reason": Reason.GATE_FAILED if failed else None,
                 "message": failed,
             }
         )
     return cached
-
-
-def without_outdated(records: Records, names: Mapping[StageId, str]) -> Records:
-    """Reset finished stages whose recipe or inputs are no longer those they were made from."""
-    return {
-        stage: reset(record)
-        if record.state in DONE and record.fingerprint != names.get(stage, record.fingerprint)
-        else record
-        for stage, record in records.items()
-    }
 
 
 def _failed_gates(observed: Observed, findings: PrepareFindings) -> str:

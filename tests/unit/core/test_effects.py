@@ -10,6 +10,7 @@ from steerlm_jobs.contract.fingerprint import recipe_json, stage_fingerprint
 from steerlm_jobs.contract.kinds import StageKind
 from steerlm_operator.api.leaves import Leaf, spec_leaves
 from steerlm_operator.api.run import RunSpec
+from steerlm_operator.api.status import ActedRetry
 from steerlm_operator.core.configs import stage_salt
 from steerlm_operator.core.effects import EFFECTS
 from steerlm_operator.core.graph import stage_graph
@@ -76,7 +77,7 @@ def fresh_spec(leaf_path: str = "") -> dict[str, Any]:
 
 def recipes_of(spec: RunSpec) -> dict[str, tuple[str, str]]:
     return {
-        stage.id: (recipe_json(stage_recipe(spec, stage)), stage_salt(spec, stage, "uid"))
+        stage.id: (recipe_json(stage_recipe(spec, stage)), stage_salt(spec, stage, "uid", None))
         for stage in stage_graph(spec)
     }
 
@@ -146,9 +147,9 @@ def test_a_new_iteration_leaves_earlier_stages_alone():
 
 
 def test_a_retry_that_ignores_the_cache_salts_the_stages_from_its_first_one():
-    retry = {"count": 1, "fromStage": "sample-1", "ignoreCache": True}
-    spec = RunSpec.model_validate(fresh_spec() | {"retry": retry})
-    salted = [stage.id for stage in stage_graph(spec) if stage_salt(spec, stage, "uid")]
+    spec = RunSpec.model_validate(fresh_spec())
+    retry = ActedRetry(count=1, from_stage="sample-1", ignore_cache=True)
+    salted = [stage.id for stage in stage_graph(spec) if stage_salt(spec, stage, "uid", retry)]
     beside = ["train-judge", "train-plain"]
     assert salted == ["sample-1", "annotate-1", "train-acsft-1", *beside, "evaluate"]
 
@@ -157,7 +158,7 @@ def fingerprints_of(spec: RunSpec, prepare: str = "") -> dict[str, str]:
     prints: dict[str, str] = {}
     for stage in stage_graph(spec):
         inputs = {name: prints[name] for name in stage.inputs}
-        salt = stage_salt(spec, stage, "uid")
+        salt = stage_salt(spec, stage, "uid", None)
         prints[stage.id] = stage_fingerprint(stage_recipe(spec, stage), inputs, salt)
         if stage.kind is StageKind.PREPARE and prepare:
             prints[stage.id] = prepare
