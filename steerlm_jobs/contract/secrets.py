@@ -1,7 +1,8 @@
-"""Where a program finds the judge's key. Names only: no value is ever part of the contract.
+"""Where a program finds credentials. Names only: no value is ever part of the contract.
 
-On a cluster its Secret is mounted, a folder with a file for each of its keys. On one machine an
-environment variable stands for it.
+On a cluster a Secret is mounted, a folder with a file for each of the keys below, and for no other:
+whoever may create a run would read any Secret of the namespace else. On one machine an environment
+variable stands for it.
 """
 
 from typing import Final
@@ -10,6 +11,13 @@ JUDGE_KEY_VARIABLE: Final = "STEERLM_JUDGE_KEY_DIR"
 """Names the folder of the mounted Secret."""
 JUDGE_KEY_FILE: Final = "apiKey"
 """Key, within the Secret, of what the judge's endpoint wants to see."""
+
+STORE_KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+"""Keys of the Secret of the store."""
+OPTIONAL_STORE_KEYS: Final = ("AWS_SESSION_TOKEN",)
+"""What that Secret may have besides."""
+HUB_KEYS: Final = ("HF_TOKEN",)
+"""Key of the Secret of the hub."""
 
 
 def secret_variable(secret_name: str) -> str:

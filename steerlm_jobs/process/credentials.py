@@ -8,13 +8,11 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Final
 
+from steerlm_jobs.contract.secrets import HUB_KEYS, OPTIONAL_STORE_KEYS, STORE_KEYS
+
 FOLDER_VARIABLES: Final = {
-    "STEERLM_CREDENTIALS_DIR": (
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-    ),
-    "STEERLM_HUB_TOKEN_DIR": ("HF_TOKEN",),
+    "STEERLM_CREDENTIALS_DIR": (*STORE_KEYS, *OPTIONAL_STORE_KEYS),
+    "STEERLM_HUB_TOKEN_DIR": HUB_KEYS,
 }
 """Which variable names the folder of a mounted Secret, and which of its keys are read."""
 

@@ -1,8 +1,9 @@
 """A store in an S3 bucket, through s3fs. Works with any server that honours If-None-Match.
 
-Address from AWS_ENDPOINT_URL, credentials from the environment, mounted files or workload identity
-only: never an argument, never part of a message. Listings are never cached. Uploads carry the
-checksum that botocore adds by default, so the server refuses damaged ones.
+Address from AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL, as botocore reads them; credentials from the
+environment, mounted files or workload identity only: never an argument, never part of a message.
+Listings are never cached. Uploads carry the checksum that botocore adds by default, so the server
+refuses damaged ones.
 """
 
 import os
@@ -46,6 +47,12 @@ def _connection(_process_id: int, _endpoint: str) -> Any:  # Any: s3fs has no ty
     )
 
 
+def _endpoint() -> str:
+    """Return the server's address. The first names S3 alone; the second moves STS there, too."""
+    found = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    return found or ""
+
+
 class S3Store:
     """Objects below one prefix of a bucket."""
 
@@ -59,7 +66,7 @@ class S3Store:
 
     @property
     def _s3(self) -> Any:  # Any: s3fs has no types
-        return _connection(os.getpid(), os.environ.get("AWS_ENDPOINT_URL", ""))
+        return _connection(os.getpid(), _endpoint())
 
     def read(self, path: str) -> bytes:
         """Return the whole content."""

@@ -399,24 +399,36 @@ class Kubelet:
             for item in volume["downwardAPI"]["items"]:
                 text = self._field(pod, item["fieldRef"]["fieldPath"])
                 (folder / item["path"]).write_text(text, encoding="utf-8")
-        if "secret" not in volume:
-            return True
-        name = volume["secret"]["secretName"]
-        path = f"/api/v1/namespaces/{pod.namespace}/secrets/{name}"
-        told = False
+        told = ""
         while not pod.is_stopping:
-            secret = await self._call("GET", path, allowed=(404,))
-            if "data" in secret:
-                for key, value in secret["data"].items():
-                    (folder / key).write_bytes(base64.b64decode(value))
+            missing = [
+                await self._projected(pod, source["secret"], folder)
+                for source in volume.get("projected", {}).get("sources", [])
+            ]
+            why = next(filter(None, missing), "")
+            if not why:
                 return True
-            if not told:
-                told = True
+            if why != told:
+                told = why
                 await self._waiting(pod, "ContainerCreating", "")
-                text = f'MountVolume.SetUp failed for "{volume["name"]}": secret "{name}" not found'
+                text = f'MountVolume.SetUp failed for volume "{volume["name"]}" : {why}'
                 await self._event(pod, "FailedMount", text)
             await asyncio.sleep(0.5)
         return False
+
+    async def _projected(self, pod: Pod, secret: Object, folder: Path) -> str:
+        """Write the keys of a Secret that are asked for; return what is missing."""
+        path = f"/api/v1/namespaces/{pod.namespace}/secrets/{secret['name']}"
+        data = (await self._call("GET", path, allowed=(404,))).get("data")
+        is_optional = secret.get("optional", False)
+        if data is None and not is_optional:
+            return f'secret "{secret["name"]}" not found'
+        for item in secret["items"]:
+            if item["key"] in (data or {}):
+                (folder / item["path"]).write_bytes(base64.b64decode(data[item["key"]]))
+            elif not is_optional:
+                return f"references non-existent secret key: {item['key']}"
+        return ""
 
     async def _waiting(self, pod: Pod, reason: str, message: str) -> None:
         waiting = {"reason": reason, **({"message": message} if message else {})}

@@ -255,7 +255,14 @@ def test_a_missing_secret_is_named_and_its_coming_is_enough(
     cluster.apply(namespace, run)
     cluster.wait_for_reason(namespace, "r", "VolumeNotReady")
     assert '"later" not found' in cluster.kubectl("describe", "slr", "r", "-n", namespace)
-    cluster.kubectl("create", "-n", namespace, "secret", "generic", "later", "--from-literal=a=b")
+    literal = "--from-literal=AWS_ACCESS_KEY_ID=a"
+    cluster.kubectl("create", "-n", namespace, "secret", "generic", "later", literal)
+    why = "references non-existent secret key: AWS_SECRET_ACCESS_KEY"
+    message = f'MountVolume.SetUp failed for volume "store-credentials" : {why}'
+    told = f"--for=jsonpath={{.status.stages[0].message}}={message}"
+    cluster.kubectl("wait", "-n", namespace, "slr/r", told, "--timeout=60s")
+    rest = '{"stringData": {"AWS_SECRET_ACCESS_KEY": "b"}}'
+    cluster.kubectl("patch", "-n", namespace, "secret", "later", "-p", rest)
     cluster.wait_for(namespace, "r", "Succeeded")
 
 

@@ -48,7 +48,7 @@ class Placement(Value):
     tolerations: tuple[Toleration, ...] = Field(default=(), max_length=16)
     """Taints that are accepted."""
     topology_key: str = Field(default="", max_length=317)
-    """Nodes of one gang share this label's value."""
+    """Nodes of one gang share this label's value; shards go anywhere."""
     priority_class_name: str = Field(default="", max_length=253)
     """Priority of the pods."""
     scheduler_name: str = Field(default="", max_length=253)

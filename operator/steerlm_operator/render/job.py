@@ -28,12 +28,15 @@ from steerlm_operator.core.observed import Launch
 from steerlm_operator.core.policies import num_pods as pods_of
 from steerlm_operator.render import mounts
 from steerlm_operator.render.names import (
+    ATTEMPT_LABEL,
     CONFIG_ANNOTATION,
     QUEUE_LABEL,
+    RUN_UID_LABEL,
+    STAGE_LABEL,
     WORKLOAD_PRIORITY_LABEL,
     RunIdentity,
 )
-from steerlm_operator.render.pod import PodNeeds, pod_spec
+from steerlm_operator.render.pod import Gang, PodNeeds, pod_spec
 from steerlm_operator.render.settings import StagePodSettings
 
 _FINAL: Final = tuple(sorted(int(code) for code in NEVER_RETRIED))
@@ -56,14 +59,15 @@ def stage_job(run: RunIdentity, spec: RunSpec, action: Launch, site: StagePodSet
     }
     num_pods, is_sharded = pods_of(settings), isinstance(settings, _SHARDED)
     meeting = _rendezvous(run, action, num_pods, is_sharded=is_sharded)
+    placement = _placement(spec, settings, site)
     needs = PodNeeds(
         image=settings.image or spec.defaults.image or site.image,
         command=stage_command(kind),
         resources=settings.resources,
-        placement=_placement(spec, settings, site),
+        placement=placement,
         environment=(*action.environment, *meeting),
         grace_seconds=site.grace_seconds,
-        gang_key=_placement(spec, settings, site).topology_key if num_pods > 1 else "",
+        gang=None if num_pods == 1 or is_sharded else _gang(placement, labels),
         judge_secret=action.config.execution.judge_secret_name,
     )
     execution = action.config.execution.model_copy(
@@ -134,6 +138,14 @@ def _placement(spec: RunSpec, settings: StageSettings, site: StagePodSettings) -
     if _has_gpus(settings.resources):
         return spec.defaults.gpu_placement or site.gpu_placement
     return spec.defaults.cpu_placement
+
+
+def _gang(placement: Placement, labels: dict[str, str]) -> Gang | None:
+    """Return what keeps the pods of one attempt together; other pods of the run do not matter."""
+    if not placement.topology_key:
+        return None
+    own = {name: labels[name] for name in (RUN_UID_LABEL, STAGE_LABEL, ATTEMPT_LABEL)}
+    return Gang(placement.topology_key, own)
 
 
 def _rendezvous(

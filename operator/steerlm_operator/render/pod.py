@@ -1,5 +1,6 @@
 """The pod of a stage: one container that passes Pod Security "restricted"."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from kubernetes.client import (
     V1EmptyDirVolumeSource,
     V1EnvVar,
     V1EnvVarSource,
+    V1KeyToPath,
     V1LabelSelector,
     V1LocalObjectReference,
     V1ObjectFieldSelector,
@@ -20,24 +22,42 @@ from kubernetes.client import (
     V1PodAffinityTerm,
     V1PodSecurityContext,
     V1PodSpec,
+    V1ProjectedVolumeSource,
     V1ResourceRequirements,
     V1SeccompProfile,
-    V1SecretVolumeSource,
+    V1SecretProjection,
     V1SecurityContext,
     V1Toleration,
     V1Volume,
     V1VolumeMount,
+    V1VolumeProjection,
 )
 
-from steerlm_jobs.contract.secrets import JUDGE_KEY_VARIABLE
+from steerlm_jobs.contract.secrets import (
+    HUB_KEYS,
+    JUDGE_KEY_FILE,
+    JUDGE_KEY_VARIABLE,
+    OPTIONAL_STORE_KEYS,
+    STORE_KEYS,
+)
 from steerlm_operator.api.placement import CredentialsMode, Placement, Resources
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.render import mounts
-from steerlm_operator.render.names import CONFIG_ANNOTATION, RUN_UID_LABEL, RunIdentity
+from steerlm_operator.render.names import CONFIG_ANNOTATION, RunIdentity
 from steerlm_operator.render.settings import StagePodSettings
 
 USER_ID: Final = 65532
 """No root anywhere; the images have this user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gang:
+    """Pods that have to run near each other."""
+
+    topology_key: str
+    """Label of the nodes whose value they share."""
+    labels: Mapping[str, str]
+    """What they have in common, and no other pod has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +72,8 @@ class PodNeeds:
     has_config: bool = True
     """True: the pod reads a stage config from its annotation."""
     grace_seconds: int = 300
-    gang_key: str = ""
-    """Label of the nodes that all pods of this Job share."""
+    gang: Gang | None = None
+    """None: the pod may run far from all others."""
     judge_secret: str = ""
     """Secret with the judge's key; empty: none is mounted."""
 
@@ -102,7 +122,7 @@ def pod_spec(run: RunIdentity, spec: RunSpec, needs: PodNeeds, site: StagePodSet
         priority_class_name=placement.priority_class_name or None,
         scheduler_name=placement.scheduler_name or None,
         runtime_class_name=placement.runtime_class_name or None,
-        affinity=_affinity(run, needs.gang_key),
+        affinity=_affinity(needs.gang),
         containers=[container],
         volumes=volumes,
     )
@@ -117,11 +137,11 @@ def _toleration(given: dict[str, Any]) -> V1Toleration:  # Any: JSON
     )
 
 
-def _affinity(run: RunIdentity, topology_key: str) -> V1Affinity | None:
-    if not topology_key:
+def _affinity(gang: Gang | None) -> V1Affinity | None:
+    if gang is None:
         return None
-    selector = V1LabelSelector(match_labels={RUN_UID_LABEL: run.uid})
-    term = V1PodAffinityTerm(topology_key=topology_key, label_selector=selector)
+    selector = V1LabelSelector(match_labels=dict(gang.labels))
+    term = V1PodAffinityTerm(topology_key=gang.topology_key, label_selector=selector)
     return V1Affinity(
         pod_affinity=V1PodAffinity(required_during_scheduling_ignored_during_execution=[term])
     )
@@ -168,10 +188,10 @@ def _storage(
         volumes.append(_config_volume())
         places.append(V1VolumeMount(name="config", mount_path=mounts.CONFIG_DIR, read_only=True))
         variables[mounts.CONFIG_VARIABLE] = f"{mounts.CONFIG_DIR}/{mounts.CONFIG_FILE}"
-    for name, secret, folder, variable in _secrets(spec, needs):
-        volumes.append(V1Volume(name=name, secret=V1SecretVolumeSource(secret_name=secret)))
-        places.append(V1VolumeMount(name=name, mount_path=folder, read_only=True))
-        variables[variable] = folder
+    for mounted in _secrets(spec, needs):
+        volumes.append(_secret_volume(mounted))
+        places.append(V1VolumeMount(name=mounted.volume, mount_path=mounted.folder, read_only=True))
+        variables[mounted.variable] = mounted.folder
     own_address = V1EnvVarSource(field_ref=V1ObjectFieldSelector(field_path="status.podIP"))
     return (
         volumes,
@@ -186,37 +206,72 @@ def _storage(
 def _store_variables(spec: RunSpec, site: StagePodSettings) -> dict[str, str]:
     s3 = spec.storage.s3
     found = {
-        "AWS_ENDPOINT_URL": s3.endpoint_url or site.s3.endpoint_url,
-        "AWS_REGION": s3.region or site.s3.region,
+        # Of S3 alone: AWS_ENDPOINT_URL would send STS, and the pod's token, there as well.
+        "AWS_ENDPOINT_URL_S3": s3.endpoint_url or site.s3.endpoint_url,
+        "AWS_DEFAULT_REGION": s3.region or site.s3.region,  # botocore and s3fs read this one
+        "AWS_REGION": s3.region or site.s3.region,  # other SDKs
     }
     return {name: value for name, value in found.items() if value}
 
 
-def _secrets(spec: RunSpec, needs: PodNeeds) -> list[tuple[str, str, str, str]]:
-    """Return (volume, Secret, folder, variable) of each mounted Secret."""
-    found = []
+@dataclass(frozen=True, slots=True)
+class _Mounted:
+    """A Secret as the programs find it."""
+
+    volume: str
+    secret: str
+    keys: tuple[str, ...]
+    folder: str
+    variable: str
+    """Names the folder."""
+    optional_keys: tuple[str, ...] = ()
+
+
+def _secrets(spec: RunSpec, needs: PodNeeds) -> Iterator[_Mounted]:
     credentials = spec.storage.credentials
     if credentials.mode is CredentialsMode.SECRET:
-        found.append(
-            (
-                "store-credentials",
-                credentials.secret_name,
-                mounts.CREDENTIALS_DIR,
-                mounts.CREDENTIALS_VARIABLE,
-            )
+        yield _Mounted(
+            "store-credentials",
+            credentials.secret_name,
+            STORE_KEYS,
+            mounts.CREDENTIALS_DIR,
+            mounts.CREDENTIALS_VARIABLE,
+            OPTIONAL_STORE_KEYS,
         )
     if spec.model.token_secret_name:
-        found.append(
-            (
-                "hub-token",
-                spec.model.token_secret_name,
-                mounts.HUB_TOKEN_DIR,
-                mounts.HUB_TOKEN_VARIABLE,
-            )
+        yield _Mounted(
+            "hub-token",
+            spec.model.token_secret_name,
+            HUB_KEYS,
+            mounts.HUB_TOKEN_DIR,
+            mounts.HUB_TOKEN_VARIABLE,
         )
     if needs.judge_secret:
-        found.append(("judge-key", needs.judge_secret, mounts.JUDGE_KEY_DIR, JUDGE_KEY_VARIABLE))
-    return found
+        yield _Mounted(
+            "judge-key",
+            needs.judge_secret,
+            (JUDGE_KEY_FILE,),
+            mounts.JUDGE_KEY_DIR,
+            JUDGE_KEY_VARIABLE,
+        )
+
+
+def _secret_volume(mounted: _Mounted) -> V1Volume:
+    """Return a volume of the keys that the programs read, and no other key of that Secret.
+
+    The kubelet names a key that is missing. Only a source as a whole can be optional.
+    """
+    sources = [_source(mounted.secret, mounted.keys)]
+    if mounted.optional_keys:
+        sources.append(_source(mounted.secret, mounted.optional_keys, is_optional=True))
+    return V1Volume(name=mounted.volume, projected=V1ProjectedVolumeSource(sources=sources))
+
+
+def _source(secret: str, keys: tuple[str, ...], *, is_optional: bool = False) -> V1VolumeProjection:
+    items = [V1KeyToPath(key=key, path=key) for key in keys]
+    return V1VolumeProjection(
+        secret=V1SecretProjection(name=secret, items=items, optional=True if is_optional else None)
+    )
 
 
 def _config_volume() -> V1Volume:

@@ -29,9 +29,10 @@ def test_the_judges_key_is_mounted_where_it_is_needed_and_nowhere_else() -> None
     for stage in stage_graph(RUN.spec):
         pod = job_of(stage).spec.template.spec
         (container,) = pod.containers
-        secrets = [v.secret.secret_name for v in pod.volumes if v.secret is not None]
+        sources = [s.secret for v in pod.volumes if v.projected for s in v.projected.sources]
+        secrets = [(s.name, [item.key for item in s.items]) for s in sources]
         folder = [e.value for e in container.env if e.name == "STEERLM_JUDGE_KEY_DIR"]
         mounted = [m.mount_path for m in container.volume_mounts if m.name == "judge-key"]
         assert folder == mounted
         holders |= {stage.id: secrets} if secrets else {}
-    assert holders == {"evaluate": ["my-judge"]}
+    assert holders == {"evaluate": [("my-judge", ["apiKey"])]}
