@@ -236,6 +236,10 @@ def test_a_deleted_run_takes_its_objects_along(
 def test_a_poisoned_run_disturbs_no_other(
     cluster: Cluster, namespace: str, stand_in_folder: Path
 ) -> None:
+    """The poisoned one is begun: its status can be read, and tells of no stage of its graph.
+
+    One that cannot be read is left alone: tests/scenario/test_rollback.py.
+    """
     poisoned = a_stand_in_run(stand_in_folder, name="poisoned")
     poisoned["metadata"]["annotations"] = {"steerlm.dev/reconcile": "disabled"}
     cluster.apply(namespace, poisoned)

@@ -71,6 +71,8 @@ class Surroundings:
     """When a status was last written for minor news alone."""
     written: dict[RunKey, str] = field(default_factory=dict)
     """The version of a run that our last write of its status made."""
+    left_alone: dict[RunKey, str] = field(default_factory=dict)
+    """Runs of which it has been told that their status cannot be read, and why."""
     untold: deque[tuple[RunIdentity, tuple[Happening, ...], datetime]] = field(
         default_factory=deque
     )
@@ -83,6 +85,7 @@ class Surroundings:
         self.admitted.discard(key)
         self.progress_written.pop(key, None)
         self.written.pop(key, None)
+        self.left_alone.pop(key, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,9 @@ async def reconcile(key: RunKey, around: Surroundings) -> float | None:
         return None
     seen = around.reader.run(key, found)
     if seen.is_frozen or seen.is_deleting or not seen.is_ours:
+        return None
+    if seen.unreadable:
+        _leave_alone(key, seen, around)
         return None
     if seen.run is None:
         await _refuse(seen, around)
@@ -204,6 +210,16 @@ async def _recorded(
 
 def _seconds_until(at: datetime | None, around: Surroundings) -> float | None:
     return None if at is None else max(0.0, (at - around.now()).total_seconds())
+
+
+def _leave_alone(key: RunKey, seen: SeenRun, around: Surroundings) -> None:
+    """Say once that nothing is done about a run: we do not know what has been done already."""
+    if around.left_alone.get(key) == seen.unreadable:
+        return
+    around.left_alone[key] = seen.unreadable
+    message = f"the operator cannot read its status and leaves it alone: {seen.unreadable}"
+    told = Happening("StatusUnreadable", message, is_warning=True)
+    around.untold.append((seen.identity, (told,), around.now()))
 
 
 async def _refuse(seen: SeenRun, around: Surroundings) -> None:

@@ -6,8 +6,6 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
-from pydantic import ValidationError
-
 from steerlm_operator.api.conditions import (
     Condition,
     ConditionStatus,
@@ -19,6 +17,7 @@ from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.status import Phase, RunStatus, StageStatus
 from steerlm_operator.cluster.api import Object
+from steerlm_operator.cluster.recorded import UnreadableStatusError, recorded_status
 from steerlm_operator.render.names import FREEZE_ANNOTATION, RunIdentity
 
 MANAGED_BY: Final = "steerlm.dev/operator"
@@ -48,22 +47,29 @@ class SeenRun:
     is_deleting: bool = False
     is_ours: bool = True
     """False: spec.managedBy names another controller."""
+    unreadable: str = ""
+    """Why its status cannot be read, in one line: nothing may be done about it then."""
 
 
 def seen_run(found: Object) -> SeenRun:
-    """Return a run object, read; a status that nobody of us wrote counts as none."""
+    """Return a run object, read."""
     metadata = found["metadata"]
     run, problem = _run(found)
+    try:
+        status, unreadable = recorded_status(found), ""
+    except UnreadableStatusError as error:
+        status, unreadable = None, str(error)
     return SeenRun(
         identity=RunIdentity(metadata["namespace"], metadata["name"], metadata["uid"]),
         generation=int(metadata.get("generation", 0)),
         resource_version=metadata["resourceVersion"],
-        status=_status(found),
+        status=status,
         run=run,
         problem=problem,
         is_frozen=metadata.get("annotations", {}).get(FREEZE_ANNOTATION) == "disabled",
         is_deleting="deletionTimestamp" in metadata,
         is_ours=found.get("spec", {}).get("managedBy", MANAGED_BY) == MANAGED_BY,
+        unreadable=unreadable,
     )
 
 
@@ -146,10 +152,3 @@ def _parsed(text: str) -> tuple[SteerLMRun | None, str]:
     except InvalidRunError as error:
         lines = (f"{problem.path}: {problem.message}" for problem in error.problems)
         return None, "; ".join(lines)[:1000]
-
-
-def _status(found: Object) -> RunStatus | None:
-    try:
-        return RunStatus.model_validate(found["status"]) if found.get("status") else None
-    except ValidationError:
-        return None
