@@ -229,7 +229,7 @@ async def _refuse(seen: SeenRun, around: Surroundings) -> None:
 
 
 def _acted_on(planned: Plan) -> StageId:
-    return planned.actions[0].stage  # a pass has one action at most
+    return planned.actions[0].stage  # one, or stops alone
 
 
 async def _record(seen: SeenRun, status: RunStatus, around: Surroundings) -> None:

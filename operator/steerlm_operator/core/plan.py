@@ -27,7 +27,7 @@ from steerlm_operator.core.observed import (
 )
 from steerlm_operator.core.outcome import STOP_REASONS
 from steerlm_operator.core.policies import pods_ready_timeout, retry_policy, stall_timeout
-from steerlm_operator.core.records import DONE, Records, recorded, with_record
+from steerlm_operator.core.records import DONE, IN_FLIGHT, Records, recorded, with_record
 from steerlm_operator.core.retry import acted_retry, with_retry
 from steerlm_operator.core.reuse import next_fingerprint, with_existing
 from steerlm_operator.core.settle import budget_of, settled
@@ -56,6 +56,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
     ended = ended_seconds(observed.status, before, after)
     active = timedelta(seconds=ended + running_seconds(current, now))
     step = _step(observed, graph, current, retry, active, now)
+    step = _without_strays(observed, graph, step, _control(observed, active))
     status = derived_status(observed, graph, step.records, ended, now)
     status = status.model_copy(update={"retry": retry})
     return Plan(step.actions, status, step.look_again_at)
@@ -90,6 +91,42 @@ def _step(
             return _while_waiting(observed, stage, records, retry, control, now)
         case _:
             return _Step(records)  # failed or cancelled: the run has ended
+
+
+def _without_strays(
+    observed: Observed, graph: tuple[Stage, ...], step: _Step, control: Reason | None
+) -> _Step:
+    """Stop what is alive beside the attempt whose turn it is, and start nothing until it has ended.
+
+    A Job whose creation got no answer may appear after its run was terminated, and a retry begins
+    when nobody should be at work any more. An attempt of a number that is not recorded yet is
+    spared: another replica may have recorded it, and we have not seen that yet. Where nothing may
+    run it is not.
+    """
+    turn = next((stage.id for stage in graph if step.records[stage.id].state not in DONE), None)
+    strays = [a for a in observed.attempts if _is_stray(a, step.records, turn, control)]
+    if not strays:
+        return step
+    stops = [Stop(a.stage, a.number, Reason.STOPPED, STOP_GRACE_SECONDS) for a in strays]
+    kept = [action for action in step.actions if isinstance(action, Stop)]
+    times = [a.stuck_since + observed.stuck_patience for a in strays if a.stuck_since is not None]
+    if step.look_again_at is not None:
+        times.append(step.look_again_at)
+    return _Step(step.records, (*kept, *stops), min(times, default=None))
+
+
+def _is_stray(
+    attempt: Attempt, records: Records, turn: StageId | None, control: Reason | None
+) -> bool:
+    if attempt.state is not AttemptState.ACTIVE:
+        return False
+    record = records.get(attempt.stage)
+    if record is None:
+        return True  # its stage is none of this run any more
+    if attempt.number != record.attempt:
+        is_old = attempt.number < record.attempt
+        return is_old or control in {Reason.TERMINATED, Reason.DEADLINE_EXCEEDED, Reason.SUSPENDED}
+    return attempt.stage != turn or record.state not in IN_FLIGHT
 
 
 def _control(observed: Observed, active: timedelta) -> Reason | None:

@@ -240,3 +240,58 @@ def test_a_stage_that_was_killed_for_memory_says_so_and_is_counted():
         Reason.OOM_KILLED,
         1,
     )
+
+
+def status_with(stages: dict[str, tuple[StageState, int]]) -> RunStatus:
+    """Return the status of a run that is past prepare, some records as given."""
+    status = after_prepare()
+    changed = (
+        record.model_copy(
+            update=dict(zip(("state", "attempt"), stages[record.name], strict=True))
+            if record.name in stages
+            else {}
+        )
+        for record in status.stages
+    )
+    return status.model_copy(update={"stages": tuple(changed)})
+
+
+ALIVE = an_attempt(StageId("train-acsft"), 1, AttemptState.ACTIVE, ended_at=None)
+STRAY_STOP = Stop(StageId("train-acsft"), 1, Reason.STOPPED, STOP_GRACE_SECONDS)
+
+
+@pytest.mark.parametrize("state", [StageState.PENDING, StageState.RUNNING, StageState.RETRYING])
+def test_nothing_is_launched_while_another_stage_is_alive_and_that_is_stopped(state: StageState):
+    status = status_with({APM: (StageState.QUEUED, 2), "train-acsft": (state, 1)})
+    assert plan_for(ALIVE, status=status).actions == (STRAY_STOP,)
+    gone = plan_for(status=status)
+    assert [(type(a), a.stage) for a in gone.actions] == [(Launch, APM)]
+
+
+@pytest.mark.parametrize("spec", [{"suspend": True}, {"shutdown": "Terminate"}])
+def test_where_nothing_may_run_every_attempt_that_is_alive_is_stopped(spec: dict):
+    apm = an_attempt(APM, 1, AttemptState.ACTIVE, ended_at=None)
+    status = status_with({APM: (StageState.RUNNING, 1), "train-acsft": (StageState.RUNNING, 1)})
+    stops = passes(apm, ALIVE, status=status, run=a_run(**spec), num=2).actions
+    assert [(type(a), a.stage) for a in stops] == [(Stop, APM), (Stop, "train-acsft")]
+    unrecorded = replace(ALIVE, number=2)
+    [*_, last] = passes(apm, unrecorded, status=status, run=a_run(**spec), num=2).actions
+    assert (type(last), last.stage, last.attempt) == (Stop, "train-acsft", 2)
+
+
+@pytest.mark.parametrize("state", [StageState.CANCELLED, StageState.FAILED, StageState.SUCCEEDED])
+def test_an_attempt_of_a_run_that_has_ended_is_stopped(state: StageState):
+    status = status_with({record.name: (state, 1) for record in after_prepare().stages})
+    assert plan_for(ALIVE, status=status).actions == (STRAY_STOP,)
+
+
+def test_an_attempt_that_is_recorded_elsewhere_already_is_not_stopped_for_what_we_do_not_know():
+    status = status_with({APM: (StageState.RETRYING, 1)})
+    newer = an_attempt(APM, 2, AttemptState.ACTIVE, ended_at=None)
+    assert plan_for(newer, status=status).actions == ()
+
+
+def test_a_stray_whose_node_does_not_answer_is_looked_at_when_it_counts_as_lost():
+    status = status_with({APM: (StageState.QUEUED, 2)})
+    stuck = replace(ALIVE, stage=APM, stuck_since=NOW)
+    assert plan_for(stuck, status=status).look_again_at == NOW + timedelta(seconds=60)
