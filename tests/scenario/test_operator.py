@@ -42,6 +42,7 @@ async def _settled(cluster: MemoryCluster, site: StagePodSettings, policy: Polic
         if len(shell.queue):
             idle = 0
             await shell.work_once()
+            await shell.untold.tell_all()
         else:
             idle += 1
             await asyncio.sleep(0)

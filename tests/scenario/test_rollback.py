@@ -65,6 +65,7 @@ def test_a_run_whose_status_cannot_be_read_is_left_alone_and_that_is_told_once()
         for _ in range(3):
             shell.queue.add(key)
             await shell.work_once()
+        await shell.untold.tell_all()
 
     asyncio.run(story())
     assert status_of(cluster) == status

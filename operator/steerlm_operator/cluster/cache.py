@@ -72,7 +72,7 @@ class Cache:
         """
         present = {item["metadata"]["uid"] for item in listed.items}
         changed: set[RunKey] = set()
-        for item in self._all(resource):
+        for item in self.every(resource):
             is_missing = item["metadata"]["uid"] not in present
             if is_missing and _version(item) <= listed.version:
                 key = self.observe(resource, item, is_gone=True)
@@ -82,7 +82,8 @@ class Cache:
             changed |= {key} if key else set()
         return changed
 
-    def _all(self, resource: Resource) -> list[Object]:
+    def every(self, resource: Resource) -> list[Object]:
+        """Return all objects of a kind."""
         if resource is Resource.RUNS:
             return list(self._runs.values())
         return [o for (r, _), of in self._owned.items() if r is resource for o in of.values()]

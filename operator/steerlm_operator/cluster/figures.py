@@ -34,6 +34,11 @@ class Figures:
             "Looks at the progress of a stage that got no answer.",
             registry=self._registry,
         )
+        self.lost_events = Counter(
+            "steerlm_lost_events",
+            "Events that were not recorded: refused, or too many waited.",
+            registry=self._registry,
+        )
 
     def watch(self, name: str, what: str, value: Callable[[], float]) -> None:
         """Show a value that is read when somebody asks."""

@@ -29,6 +29,8 @@ _MISSING_CRD: Final = (
 )
 _NOT_LOGGED_IN: Final = 401
 _PAUSE_SECONDS: Final = 1.0
+_LAST_WORDS_SECONDS: Final = 1.5
+"""So long an operator that is to end tells of what has happened."""
 
 
 async def operate(watch: Watch) -> int:
@@ -103,13 +105,27 @@ async def _until_stopped(
         ),
         *(asyncio.create_task(shell.work(), name=f"worker-{i}") for i in range(settings.workers)),
     ]
+    telling = asyncio.create_task(shell.untold.tell_for_ever(), name="events")
     stopping = asyncio.create_task(stop.wait(), name="stop")
-    done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait({stopping, telling, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     for task in (*tasks, stopping):
         task.cancel()
     await asyncio.gather(*tasks, stopping, return_exceptions=True)
+    await _last_words(shell, telling)
     failed = next((t for t in done if not t.cancelled() and t.exception() is not None), None)
     if failed is None:  # SIGTERM, which may reach the watch before us
         return ExitCode.OK
     log.error("%s ended: %s", failed.get_name(), failed.exception())
     return ExitCode.BUG
+
+
+async def _last_words(shell: Shell, telling: asyncio.Task[None]) -> None:
+    """Let the Events be created that wait, for a moment."""
+    if not telling.done():
+        told = asyncio.create_task(shell.untold.told())
+        await asyncio.wait(
+            {told, telling}, timeout=_LAST_WORDS_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        told.cancel()
+        telling.cancel()
+        await asyncio.gather(told, telling, return_exceptions=True)

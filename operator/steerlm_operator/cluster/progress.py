@@ -17,7 +17,7 @@ from steerlm_operator.cluster.pauses import draw_of, spread_seconds
 from steerlm_operator.cluster.pods import INDEX_LABEL
 from steerlm_operator.cluster.shell import Shell
 from steerlm_operator.render import mounts
-from steerlm_operator.render.names import STAGE_LABEL
+from steerlm_operator.render.names import RUN_UID_LABEL, STAGE_LABEL
 
 log = logging.getLogger(__name__)
 _MAX_BYTES: Final = 8192
@@ -86,7 +86,9 @@ def _remember(shell: Shell, pod: Object, progress: Progress, now: datetime) -> N
     known = shell.progress.get(uid)
     if known is None or known[0] != progress:
         shell.progress[uid] = (progress, now)
-        shell.saw(Resource.PODS, pod, is_gone=False)
+        key = shell.cache.key_of(pod["metadata"].get("labels", {}).get(RUN_UID_LABEL, ""))
+        if key is not None:  # not `saw`: the pod may be gone since it was asked
+            shell.queue.add(key)
 
 
 def _is_asked(pod: Mapping[str, object]) -> bool:

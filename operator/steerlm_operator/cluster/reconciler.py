@@ -1,7 +1,6 @@
 """One pass over one run: observe, plan, act, one write of the status, then events."""
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -13,11 +12,13 @@ from steerlm_operator.api.status import RunStatus
 from steerlm_operator.cluster.admission import denied
 from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Object, Resource
 from steerlm_operator.cluster.cache import Cache, RunKey
+from steerlm_operator.cluster.events import Untold
 from steerlm_operator.cluster.ownership import NameTakenError, create_or_adopt
 from steerlm_operator.cluster.pods import grace_over_at
 from steerlm_operator.cluster.reading import Reader
 from steerlm_operator.cluster.runs import SeenRun, refused_status, status_body
 from steerlm_operator.cluster.serving import server_versions, tend
+from steerlm_operator.cluster.tidying import outdated_jobs
 from steerlm_operator.core.admission import Policy
 from steerlm_operator.core.expiry import expiry
 from steerlm_operator.core.graph import StageId
@@ -57,6 +58,8 @@ class Surroundings:
     now: Callable[[], datetime]
     progress: dict[str, tuple[Progress, datetime]]
     """What stage pods said last, by Job uid."""
+    untold: Untold
+    """What is recorded, and to be told in Events."""
     waits: dict[str, Wait] = field(default_factory=dict)
     """What Events say pods wait for, by Job uid."""
     reader: Reader = field(default_factory=Reader)
@@ -73,10 +76,6 @@ class Surroundings:
     """The version of a run that our last write of its status made."""
     left_alone: dict[RunKey, str] = field(default_factory=dict)
     """Runs of which it has been told that their status cannot be read, and why."""
-    untold: deque[tuple[RunIdentity, tuple[Happening, ...], datetime]] = field(
-        default_factory=deque
-    )
-    """What is recorded, and to be told in Events: nothing waits for that."""
 
     def forget(self, key: RunKey) -> None:
         """Keep nothing of a run that is gone."""
@@ -137,6 +136,11 @@ async def reconcile(key: RunKey, around: Surroundings) -> float | None:
     written_at = await _recorded(key, seen, status, around)
     if refusal is not None:
         raise refusal  # again, ever more slowly
+    for job in outdated_jobs(around.cache.owned(Resource.JOBS, seen.identity.uid)):
+        metadata = job["metadata"]
+        await around.api.delete(
+            Resource.JOBS, seen.identity.namespace, metadata["name"], metadata["uid"]
+        )
     expires_at = expiry(seen.run.spec, status)
     if expires_at is not None and expires_at <= now:
         await around.api.delete(
@@ -219,7 +223,7 @@ def _leave_alone(key: RunKey, seen: SeenRun, around: Surroundings) -> None:
     around.left_alone[key] = seen.unreadable
     message = f"the operator cannot read its status and leaves it alone: {seen.unreadable}"
     told = Happening("StatusUnreadable", message, is_warning=True)
-    around.untold.append((seen.identity, (told,), around.now()))
+    around.untold.add(seen.identity, (told,), around.now())
 
 
 async def _refuse(seen: SeenRun, around: Surroundings) -> None:
@@ -238,7 +242,7 @@ async def _record(seen: SeenRun, status: RunStatus, around: Surroundings) -> Non
     written = await around.api.apply_status(run.namespace, status_body(seen, status))
     around.cache.observe(Resource.RUNS, written)
     around.written[RunKey(run.namespace, run.name)] = written["metadata"]["resourceVersion"]
-    around.untold.append((run, happenings(seen.status, status), around.now()))
+    around.untold.add(run, happenings(seen.status, status), around.now())
 
 
 async def _act(seen: SeenRun, planned: Plan, around: Surroundings) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from steerlm_jobs.contract.report import Progress
 from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Object, Resource
 from steerlm_operator.cluster.cache import Cache, RunKey
-from steerlm_operator.cluster.events import tell
+from steerlm_operator.cluster.events import Untold
 from steerlm_operator.cluster.figures import Figures
 from steerlm_operator.cluster.liveness import SignsOfLife
 from steerlm_operator.cluster.pauses import backoff_seconds, draw_of
@@ -52,6 +52,8 @@ class Shell:
         self.progress: dict[str, tuple[Progress, datetime]] = {}
         self.waits: dict[str, Wait] = {}
         """What Events say pods wait for, by Job uid."""
+        self.untold = Untold(api, figures)
+        """What has happened and is to be told in Events."""
         self._api, self._figures = api, figures
         self._around = Surroundings(
             api,
@@ -59,6 +61,7 @@ class Shell:
             site,
             now,
             self.progress,
+            self.untold,
             self.waits,
             policy=policy,
             stuck_patience=stuck_patience,
@@ -81,6 +84,9 @@ class Shell:
     def saw(self, resource: Resource, found: Object, *, is_gone: bool) -> None:
         """Remember an object, and look at its run. Never raises."""
         key = self.cache.observe(resource, found, is_gone=is_gone)
+        if resource is Resource.JOBS and is_gone:
+            self.progress.pop(found["metadata"]["uid"], None)
+            self.waits.pop(found["metadata"]["uid"], None)
         if key is None:
             return
         if resource is not Resource.RUNS or is_gone:
@@ -105,12 +111,21 @@ class Shell:
         Raises:
             ApiRefusedError: The server did not answer.
         """
+        vanished: set[RunKey] = set()
         for resource, selector in WATCHED.items():
             listed = await self._api.list_all(resource, selector)
-            self.cache.replace_all(resource, listed)
+            vanished |= self.cache.replace_all(resource, listed)
+        self._drop_what_is_gone()
         self.is_listed, self.relisted_at = True, asyncio.get_running_loop().time()
-        for key in self.cache.keys():  # noqa: SIM118  # no dict
+        for key in {*self.cache.keys(), *vanished}:
             self.queue.add(key)
+
+    def _drop_what_is_gone(self) -> None:
+        """Keep nothing of Jobs that vanished while nobody watched."""
+        present = {job["metadata"]["uid"] for job in self.cache.every(Resource.JOBS)}
+        for known in (self.progress, self.waits):
+            for uid in known.keys() - present:
+                del known[uid]
 
     async def work(self) -> None:
         """Reconcile runs for ever."""
@@ -118,13 +133,12 @@ class Shell:
             await self.work_once()
 
     async def work_once(self) -> None:
-        """Reconcile the next run of the queue, then tell of it: the run need not wait for that."""
+        """Reconcile the next run of the queue."""
         key = await self.queue.get()
         try:
             await self.look_at(key)
         finally:
             self.queue.done(key)
-        await self._tell()
 
     async def look_at(self, key: RunKey) -> None:
         """Reconcile a run; whatever goes wrong with it touches no other run."""
@@ -165,12 +179,6 @@ class Shell:
             if again_in != 0.0:
                 break
         return again_in
-
-    async def _tell(self) -> None:
-        """Create the Events of what was recorded, whichever worker did."""
-        untold = self._around.untold
-        while untold:
-            await tell(self._api, *untold.popleft())
 
     def _later(self, key: RunKey, error: Exception, *, is_told: bool = False) -> None:
         failures = self._failures.get(key, 0) + 1
