@@ -50,6 +50,10 @@ REFUSED = [
     ("spec.storage.prefix", "runs/", "on a cluster, write s3://bucket/path"),
     ("spec.stages.trainApm.training.bestBy", "Quality", "Quality is for trainAcsft"),
     ("spec.stages.evaluate.env", [{"name": "RANK", "value": "x"}], "is reserved"),
+    ("spec.stages.evaluate.resources.extended", {"nvidia.com/gpu": 8}, "GPUs, cpu and memory have"),
+    ("spec.stages.evaluate.resources.extended", {"cpu": 8}, "write domain/name"),
+    ("spec.stages.evaluate.resources.extended", {"a/b": 0}, "greater than or equal to 1"),
+    ("spec.serve.resources.extended", {"efa": 1}, "write domain/name"),
     ("metadata.name", "A" * 3, "metadata.name"),
     ("metadata.name", "a" * 41, "at most 40"),
 ]
@@ -81,6 +85,7 @@ MUTABLE = [
     ("spec.stages.trainApm.nodes", 2),
     ("spec.stages.annotate.shards", 2),
     ("spec.stages.trainApm.resources.gpus", 2),
+    ("spec.stages.trainApm.resources.extended", {"a.b/c": 1, "hugepages-2Mi": 4194304}),
     ("spec.stages.trainApm.placement", {"nodeSelector": {"a": "b"}}),
     ("spec.stages.trainApm.retry", {"limit": 5}),
     ("spec.stages.trainApm.stallTimeoutSeconds", 5),

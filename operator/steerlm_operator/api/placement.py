@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from steerlm_jobs.contract.values import Value
-from steerlm_operator.api.values import EnvironmentName, Quantity, SecretName
+from steerlm_operator.api.values import EnvironmentName, ExtendedResources, Quantity, SecretName
 
 
 class Resources(Value):
@@ -23,8 +23,8 @@ class Resources(Value):
     """Size of /dev/shm."""
     scratch: Quantity | None = None
     """Size of the local scratch volume."""
-    extended: dict[str, int] = Field(default_factory=dict, max_length=8)
-    """Further resources by name, network cards say."""
+    extended: ExtendedResources = Field(default_factory=dict)
+    """Further resources by name: network cards, huge pages in bytes."""
 
 
 class Toleration(Value):

@@ -11,10 +11,12 @@ from steerlm_operator.api.attributes import AttributeSpec
 from steerlm_operator.api.bootstrap import FilterKind
 from steerlm_operator.api.data_rules import broken_addresses, broken_data_rules
 from steerlm_operator.api.judge import broken_judge_rules
+from steerlm_operator.api.placement import Resources
 from steerlm_operator.api.problems import Broken, Location, no_attribute, repeats
 from steerlm_operator.api.run import RunSpec, SteerLMRun
 from steerlm_operator.api.stages import Baseline, SecondScorer
 from steerlm_operator.api.training import BestBy, Engine, ZeroStage
+from steerlm_operator.api.values import GPU_RESOURCE, RESOURCE_NAME_PATTERN, RESOURCE_NAME_RULE
 
 _MAX_LEVELS: Final = 1000
 _SCORER_NAMES: Final = frozenset({"apm", "other-half"})
@@ -38,6 +40,7 @@ def broken_rules(run: SteerLMRun) -> tuple[Broken, ...]:
         *_bootstrap(spec),
         *_best_by(spec),
         *_environment(spec),
+        *_extended(spec),
         *_engines(spec),
         *_lengths(spec),
     )
@@ -167,6 +170,18 @@ def _environment(spec: RunSpec) -> Iterator[Broken]:
         for index, name in enumerate(names):
             if RESERVED_ENVIRONMENT.fullmatch(name):
                 yield (*at, index, "name"), f"{name} is reserved; choose another variable"
+
+
+def _extended(spec: RunSpec) -> Iterator[Broken]:
+    """Yield what the API server would refuse of the pods, and a second number of GPUs."""
+    groups: list[tuple[Location, Resources]] = [(("spec", "serve"), spec.serve.resources)]
+    for field, model in type(spec.stages).model_fields.items():
+        stage: Location = ("spec", "stages", model.alias or field)
+        groups.append((stage, getattr(spec.stages, field).resources))
+    for at, resources in groups:
+        for name in resources.extended:
+            if name == GPU_RESOURCE or not re.match(RESOURCE_NAME_PATTERN, name):
+                yield (*at, "resources", "extended", name), RESOURCE_NAME_RULE
 
 
 def _retry(spec: RunSpec) -> Iterator[Broken]:

@@ -51,3 +51,16 @@ Quantity = Annotated[
     str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$", max_length=32)
 ]
 """A Kubernetes quantity, `500m` or `16Gi`."""
+
+RESOURCE_NAME_PATTERN: Final = (
+    r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+    r"|hugepages-[0-9]+[KMG]i)$"
+)
+GPU_RESOURCE: Final = "nvidia.com/gpu"
+RESOURCE_NAME_RULE: Final = (
+    "is no further resource; write domain/name, vpc.amazonaws.com/efa say, or hugepages-2Mi;"
+    " GPUs, cpu and memory have fields of their own"
+)
+
+ExtendedResources = Annotated[dict[str, Annotated[int, Field(ge=1)]], Field(max_length=8)]
+"""Numbers of devices, or bytes of huge pages, by the name of the resource."""

@@ -7,7 +7,12 @@ Accepted=False. Paths start below the object; `[]` stands for each item of a lis
 from dataclasses import dataclass
 from typing import Final
 
-from steerlm_operator.api.values import MAX_SOURCES
+from steerlm_operator.api.values import (
+    GPU_RESOURCE,
+    MAX_SOURCES,
+    RESOURCE_NAME_PATTERN,
+    RESOURCE_NAME_RULE,
+)
 
 Rule = tuple[str, str]
 """Expression, and what a person reads where it is false."""
@@ -65,6 +70,10 @@ _RESERVED_ENVIRONMENT: Final = (
 _ENVIRONMENT: Final[Rule] = (
     f"!self.matches('{_RESERVED_ENVIRONMENT}')",
     "is reserved; choose another variable",
+)
+_EXTENDED: Final[Rule] = (
+    f"self.all(name, name != '{GPU_RESOURCE}' && name.matches('{RESOURCE_NAME_PATTERN}'))",
+    RESOURCE_NAME_RULE,
 )
 _S3: Final[Rule] = (
     "self.matches('^s3://[^@/]+/.*')",
@@ -172,6 +181,8 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
     ),
     "spec.defaults.env[].name": (_ENVIRONMENT,),
     **{f"spec.stages.{stage}.env[].name": (_ENVIRONMENT,) for stage in STAGES},
+    **{f"spec.stages.{stage}.resources.extended": (_EXTENDED,) for stage in STAGES},
+    "spec.serve.resources.extended": (_EXTENDED,),
 }
 
 LIST_KEYS: Final[dict[str, str]] = {

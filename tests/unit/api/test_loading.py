@@ -112,6 +112,19 @@ def test_a_wrong_type_does_not_hide_a_broken_rule():
             with_spec("  serve: {nemoGenerate: true}\n"),
             "12: spec.serve.nemoGenerate: true is not supported yet; leave it at its default",
         ),
+        *(
+            (
+                with_spec(f"  stages: {{sample: {{resources: {{extended: {{{name}: 1}}}}}}}}\n"),
+                f"12: spec.stages.sample.resources.extended.{name}: is no further resource; write "
+                "domain/name, vpc.amazonaws.com/efa say, or hugepages-2Mi; GPUs, cpu and memory have "
+                "fields of their own",
+            )
+            for name in ("nvidia.com/gpu", "cpu", "ephemeral-storage", "efa", "a b/c", "/x")
+        ),
+        (
+            with_spec("  serve: {resources: {extended: {vpc.amazonaws.com/efa: 0}}}\n"),
+            "12: spec.serve.resources.extended.vpc.amazonaws.com/efa: is 0: input should be greater than or equal to 1",
+        ),
         (GOOD.replace("name: try", "name: Try_1"), "3: metadata.name: is 'Try_1': string should match pattern "
          "'^[a-z]([-a-z0-9]*[a-z0-9])?$'; lower-case letters, digits and '-', at most 40"),
         (f"{GOOD}  seed: 1\n  seed: 2\n", "13: spec.seed: is given twice"),

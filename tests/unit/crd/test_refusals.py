@@ -15,7 +15,8 @@ MESSAGES = [
     (path, message)
     for path, rules in RULES.items()
     for _, message in rules
-    if not re.match(rf"spec\.stages\.({'|'.join(STAGES[:-1])})\.env", path)  # one stands for all
+    # one stage stands for all
+    if not re.match(rf"spec\.stages\.({'|'.join(STAGES[:-1])})\.(env|resources)", path)
 ]
 
 
