@@ -22,7 +22,7 @@ from steerlm_operator.cluster.pods import (
 )
 from steerlm_operator.core.graph import StageId
 from steerlm_operator.core.observed import Attempt, AttemptState, Wait
-from steerlm_operator.render.names import ATTEMPT_LABEL, STAGE_LABEL
+from steerlm_operator.render.names import ATTEMPT_LABEL, QUEUE_LABEL, STAGE_LABEL
 
 _JOB_LABEL: Final = "batch.kubernetes.io/job-name"
 _KILLED: Final = (137, 143)
@@ -84,12 +84,12 @@ def _attempt(
         created_at=time_of(
             job.get("status", {}).get("startTime") or job["metadata"].get("creationTimestamp")
         ),
-        is_held=bool(job["spec"].get("suspend")),
+        is_held=_is_held(job),
         waits_for=waits_for(pods),
         silent_node=next((node_of([pod]) for pod in pods if is_silent(pod)), ""),
         stuck_since=None if stuck is None else grace_over_at(stuck),
         stuck_node="" if stuck is None else node_of([stuck]),
-        started_at=started_at_of(pods),
+        started_at=started_at_of(_of_this_start(job, pods)),
         progress=progress[0] if progress else None,
         progressed_at=progress[1] if progress else None,
     )
@@ -110,6 +110,33 @@ def _attempt(
     if worst.is_disrupted and worst.exit_code not in NEVER_RETRIED:
         return _ended(active, ExitCode.INTERRUPTED, worst.report, worst)
     return _ended(active, worst.exit_code, worst.report, worst)
+
+
+def _is_held(job: Object) -> bool:
+    """Return True while a queue holds a Job, until the Job's controller has let it go, too.
+
+    A queue clears `spec.suspend`; that the Job has started, and when, is a later write of another.
+    """
+    if job["spec"].get("suspend") or _condition(job, "Suspended") is not None:
+        return True
+    is_of_queue = QUEUE_LABEL in job["metadata"].get("labels", {})
+    return is_of_queue and not job.get("status", {}).get("startTime")
+
+
+def _of_this_start(job: Object, pods: Sequence[Object]) -> list[Object]:
+    """Return the pods without those that still end since a queue took their nodes.
+
+    The Job may be let go again meanwhile. Clocks of nodes differ, so what is not told to end is
+    never taken for one of those.
+    """
+    let_go_at = time_of(job.get("status", {}).get("startTime"))
+    return [
+        pod
+        for pod in pods
+        if let_go_at is None
+        or "deletionTimestamp" not in pod["metadata"]
+        or (started_at_of([pod]) or let_go_at) >= let_go_at
+    ]
 
 
 def _ended(active: Attempt, code: int | None, report: Report | None, end: PodEnd | None) -> Attempt:

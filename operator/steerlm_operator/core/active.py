@@ -10,7 +10,9 @@ def ended_seconds(status: RunStatus | None, before: Records, after: Records) -> 
     """Return the time of all attempts that have ended, those of this pass included."""
     recorded = 0.0 if status is None else status.active_seconds
     return recorded + sum(
-        _duration(record) for stage, record in after.items() if _has_ended(before[stage], record)
+        _seconds_of(before[stage], record)
+        for stage, record in after.items()
+        if _has_ended(before[stage], record)
     )
 
 
@@ -30,7 +32,12 @@ def _has_ended(before: StageStatus, after: StageStatus) -> bool:
     return before.state in IN_FLIGHT and after.state not in IN_FLIGHT
 
 
-def _duration(record: StageStatus) -> float:
-    if record.start_time is None or record.completion_time is None:
+def _seconds_of(before: StageStatus, after: StageStatus) -> float:
+    """Return for how long the attempt ran that has just stopped to.
+
+    The record of a preempted one no longer says since when: its wait in the queue does not count.
+    """
+    since = before.start_time if after.state is StageState.QUEUED else after.start_time
+    if since is None or after.completion_time is None:
         return 0.0
-    return max(timedelta(), record.completion_time - record.start_time).total_seconds()
+    return max(timedelta(), after.completion_time - since).total_seconds()

@@ -93,13 +93,13 @@ def _preempted(record: StageStatus, terms: _Terms) -> StageStatus:
 
     It is no failure and no new attempt: the same Job goes on from its checkpoint when it may.
     """
-    since = record.start_time or terms.now
-    seconds = max(0.0, (terms.now - since).total_seconds())
+    seconds = _seconds_between(record.start_time, terms.now)
     return record.model_copy(
         update={
             "state": StageState.QUEUED,
             "reason": record.reason if record.reason in STOP_REASONS else None,
             "message": "",
+            "start_time": None,
             "completion_time": terms.now,
             "eta": None,
             "gpu_seconds": record.gpu_seconds + terms.num_gpus * seconds,
@@ -194,15 +194,16 @@ def _after(
 ) -> StageStatus:
     """Return the record after the end of its attempt."""
     ended_at = (attempt.ended_at if attempt is not None else None) or terms.now
+    started_at = _started_at(record, attempt)
     record = record.model_copy(
         update={
             **_place(record, attempt),
             "job_uid": "",
-            "start_time": (attempt.started_at if attempt is not None else None)
-            or record.start_time,
+            "start_time": started_at,
             "completion_time": ended_at,
             "eta": None,
-            "gpu_seconds": record.gpu_seconds + _gpu_seconds(attempt, ended_at, terms.num_gpus),
+            "gpu_seconds": record.gpu_seconds
+            + terms.num_gpus * _seconds_between(started_at, ended_at),
             "exit_code": int(ended.exit_code),
             "reason": ended.reason,
             "message": fitting(ended.message),
@@ -228,10 +229,20 @@ def _after(
             assert_never(ended.kind)
 
 
-def _gpu_seconds(attempt: Attempt | None, ended_at: datetime, num_gpus: int) -> float:
-    if attempt is None or attempt.started_at is None:
-        return 0.0
-    return num_gpus * max(0.0, (ended_at - attempt.started_at).total_seconds())
+def _started_at(record: StageStatus, attempt: Attempt | None) -> datetime | None:
+    """Return since when an attempt that ended was running and has not been counted; None: never.
+
+    What ran before its queue took its nodes was counted then.
+    """
+    started_at = (attempt.started_at if attempt is not None else None) or record.start_time
+    is_preempted = record.state is StageState.QUEUED and record.completion_time is not None
+    if started_at is None or record.completion_time is None or not is_preempted:
+        return started_at
+    return max(started_at, record.completion_time)
+
+
+def _seconds_between(started_at: datetime | None, ended_at: datetime) -> float:
+    return 0.0 if started_at is None else max(0.0, (ended_at - started_at).total_seconds())
 
 
 def _succeeded(record: StageStatus, attempt: Attempt | None, terms: _Terms) -> StageStatus:
