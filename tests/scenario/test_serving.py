@@ -6,6 +6,7 @@ from steerlm_jobs.contract.config import StageConfig
 from steerlm_jobs.contract.gates import GateResult
 from steerlm_jobs.contract.report import Report
 from steerlm_operator.cluster.api import Resource
+from steerlm_operator.core.admission import Policy
 from steerlm_operator.render.settings import StagePodSettings
 from tests.scenario.memory_cluster import MemoryCluster, succeed
 from tests.scenario.test_operator import a_run, launched, run_to_end, settle, status_of
@@ -243,3 +244,50 @@ def test_an_operator_that_is_killed_anywhere_ends_with_one_server():
             go_on(cluster, 6)
             assert condition(cluster) == ("True", "Serving")
             assert len(launched(cluster)) == len(set(launched(cluster)))
+
+
+POLICY = Policy(priority_classes=("low",), max_nodes=2)
+HIGH = {"cpuPlacement": {"priorityClassName": "high"}}
+DENIED = "spec.defaults.cpuPlacement.priorityClassName: high is not in policy.priorityClasses: low"
+
+
+def told(cluster: MemoryCluster, kind: str) -> tuple[str, str, str]:
+    found = next(c for c in status_of(cluster)["conditions"] if c["type"] == kind)
+    return found["status"], found["reason"], found["message"]
+
+
+def test_a_server_that_the_policy_is_against_is_not_started_until_it_may():
+    cluster = MemoryCluster()
+    cluster.add_run(a_run())
+    run_to_end(cluster)
+    cluster.change_spec("quickstart", serve={"enabled": True}, defaults=HIGH)
+    settle(cluster, policy=POLICY)
+    assert cluster.objects(Resource.DEPLOYMENTS) == []
+    assert told(cluster, "Serving") == ("False", "PolicyDenied", DENIED)
+    assert told(cluster, "Accepted") == ("False", "PolicyDenied", DENIED)
+    assert condition(cluster, "Succeeded") == ("True", "RunSucceeded")
+    before = list(cluster.writes)
+    cluster.tick(31)
+    settle(cluster, policy=POLICY)
+    assert cluster.writes == before
+    settle(cluster)
+    cluster.tick()
+    settle(cluster)
+    assert condition(cluster) == ("True", "Serving")
+    assert condition(cluster, "Accepted") == ("True", "Accepted")
+
+
+def test_a_change_that_the_policy_is_against_leaves_the_server_as_it_is():
+    cluster = served(replicas=2)
+    before = deployment(cluster)
+    cluster.change_spec("quickstart", serve={"enabled": True, "replicas": 3})
+    settle(cluster, policy=POLICY)
+    assert deployment(cluster) == before
+    message = "spec.serve.replicas: 3 is above policy.maxNodes, 2"
+    assert told(cluster, "Serving") == ("True", "PolicyDenied", message)
+    cluster.change_spec("quickstart", serve={"enabled": False})
+    settle(cluster, policy=POLICY)
+    cluster.tick()
+    settle(cluster, policy=POLICY)
+    assert cluster.objects(Resource.DEPLOYMENTS) == []
+    assert condition(cluster) == ("False", "NotServing")

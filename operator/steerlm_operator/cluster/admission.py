@@ -4,7 +4,15 @@ from steerlm_operator.api.run import RunSpec
 from steerlm_operator.api.status import RunStatus
 from steerlm_operator.cluster.api import Object
 from steerlm_operator.cluster.cache import Cache, RunKey
-from steerlm_operator.core.admission import Policy, breach, is_active, needs_admission, too_many
+from steerlm_operator.core.admission import (
+    Policy,
+    breach,
+    breach_of_server,
+    is_active,
+    needs_admission,
+    too_many,
+)
+from steerlm_operator.core.serving import is_due
 
 
 def denied(
@@ -21,8 +29,8 @@ def denied(
     yet, and gets this one.
     """
     admitted.discard(key)
-    if not needs_admission(spec, status):
-        return ""
+    if status is not None and not needs_admission(spec, status):
+        return breach_of_server(spec, policy) if is_due(spec, status) else ""
     why = breach(spec, policy)
     if why or is_active(status) or not policy.active_runs_per_namespace:
         return why

@@ -65,8 +65,21 @@ def wish(spec: RunSpec, status: RunStatus) -> Wish:
     """Return what is to become of the server of a run with this status."""
     if not spec.serve.enabled or spec.suspend:
         return Wish.STOP
+    return Wish.SERVE if is_due(spec, status) and _denial(status) is None else Wish.KEEP
+
+
+def is_due(spec: RunSpec, status: RunStatus) -> bool:
+    """Return True if the run has a model to serve and asks for it; the policy may be against it."""
     ended = ending(status.stages)
-    return Wish.SERVE if ended is not None and ended[0] is Reason.RUN_SUCCEEDED else Wish.KEEP
+    is_wanted = spec.serve.enabled and not spec.suspend
+    return is_wanted and ended is not None and ended[0] is Reason.RUN_SUCCEEDED
+
+
+def _denial(status: RunStatus) -> str | None:
+    """Return what the policy has against the run as it is asked for; None: nothing."""
+    accepted = next((c for c in status.conditions if c.type is ConditionType.ACCEPTED), None)
+    is_denied = accepted is not None and accepted.reason is Reason.POLICY_DENIED
+    return accepted.message if accepted is not None and is_denied else None
 
 
 def final_model(spec: RunSpec, status: RunStatus) -> ServedModel | None:
@@ -101,7 +114,9 @@ def with_serving(
         refusal: Why the API server does not take it.
     """
     wanted = wish(spec, status)
-    said = _condition(spec, wanted, server, refusal, status.observed_generation)
+    denial = _denial(status) if is_due(spec, status) else None
+    found = _said(spec, wanted, server, refusal, denial)
+    said = _condition(found, status.observed_generation)
     serving = None
     if server is not None and wanted is not Wish.STOP:
         serving = ServingStatus(
@@ -111,10 +126,8 @@ def with_serving(
     return status.model_copy(update={"serving": serving, "conditions": conditions})
 
 
-def _condition(
-    spec: RunSpec, wanted: Wish, server: Server | None, refusal: Wait | None, generation: int
-) -> Condition:
-    is_true, reason, message = _said(spec, wanted, server, refusal)
+def _condition(said: tuple[bool, Reason, str], generation: int) -> Condition:
+    is_true, reason, message = said
     return Condition(
         type=ConditionType.SERVING,
         status=ConditionStatus.TRUE if is_true else ConditionStatus.FALSE,
@@ -125,11 +138,17 @@ def _condition(
 
 
 def _said(
-    spec: RunSpec, wanted: Wish, server: Server | None, refusal: Wait | None
+    spec: RunSpec,
+    wanted: Wish,
+    server: Server | None,
+    refusal: Wait | None,
+    denial: str | None,
 ) -> tuple[bool, Reason, str]:
     """Return (is it served, why, one line)."""
     if refusal is not None:
         return False, refusal.reason, refusal.message
+    if denial is not None:  # what serves already goes on
+        return server is not None and _said_of(server)[0], Reason.POLICY_DENIED, denial
     match wanted:
         case Wish.STOP if spec.serve.enabled:
             return False, Reason.SUSPENDED, "no pods while spec.suspend is true"

@@ -10,6 +10,7 @@ from steerlm_operator.api.status import ResolvedSettings, RunStatus
 from steerlm_operator.core.admission import (
     Policy,
     breach,
+    breach_of_server,
     is_active,
     needs_admission,
     too_many,
@@ -68,6 +69,13 @@ PRIORITIES = "is not in policy.priorityClasses: low, mid"
             {"stages": {"annotate": {"shards": 8}}},
             "spec.stages.annotate.shards: 8 is above policy.maxNodes, 4",
         ),
+        (
+            {"serve": {"enabled": True, "replicas": 5}},
+            "spec.serve.replicas: 5 is above policy.maxNodes, 4",
+        ),
+        ({"serve": {"enabled": True, "replicas": 4}}, ""),
+        ({"serve": {"replicas": 5}}, ""),
+        ({"serve": {"enabled": True, "replicas": 5, "autoscaled": True}}, ""),
     ],
 )
 def test_a_breach_names_field_value_and_policy(spec: dict[str, Any], told: str):
@@ -98,3 +106,40 @@ def test_a_run_that_has_ended_needs_no_admission_until_it_is_to_be_tried_again()
     counts = (spec.model_copy(update={"retry": RetrySpec(count=count)}) for count in (1, 2))
     assert [needs_admission(s, ended) for s in counts] == [False, True]
     assert needs_admission(spec, None)
+
+
+HIGH: dict[str, Any] = {"priorityClassName": "high"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"stages": {"trainAcsft": {"nodes": 5, "image": "evil:1", "placement": HIGH}}}, ""),
+        ({"defaults": {"gpuPlacement": HIGH}}, ""),
+        (
+            {"defaults": {"cpuPlacement": HIGH}},
+            f"spec.defaults.cpuPlacement.priorityClassName: high {PRIORITIES}",
+        ),
+        (
+            {
+                "serve": {"enabled": True, "resources": {"gpus": 1}},
+                "defaults": {"gpuPlacement": HIGH},
+            },
+            f"spec.defaults.gpuPlacement.priorityClassName: high {PRIORITIES}",
+        ),
+        (
+            {
+                "serve": {"enabled": True, "resources": {"gpus": 1}},
+                "defaults": {"cpuPlacement": HIGH},
+            },
+            "",
+        ),
+        ({"defaults": {"image": "evil:1"}}, f"spec.defaults.image: evil:1 {IMAGES}"),
+        (
+            {"serve": {"enabled": True, "replicas": 5}},
+            "spec.serve.replicas: 5 is above policy.maxNodes, 4",
+        ),
+    ],
+)
+def test_of_a_server_only_what_it_has_can_be_against_the_policy(spec: dict[str, Any], told: str):
+    assert breach_of_server(a_run(**spec).spec, POLICY) == told
