@@ -21,6 +21,8 @@ from steerlm_operator.render.names import RUN_UID_LABEL, STAGE_LABEL
 
 log = logging.getLogger(__name__)
 _MAX_BYTES: Final = 8192
+_MOST: Final = 2**53
+"""The API server takes no whole number above an int64, and no status that holds one."""
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=1.0)
 AT_ONCE: Final = 100
 """Pods that are asked at the same time: the second of each begins when it is its turn."""
@@ -75,9 +77,11 @@ async def _ask(session: aiohttp.ClientSession, pod: Object) -> Progress | None:
             text = await answer.content.read(_MAX_BYTES + 1)
             if answer.status != 200 or len(text) > _MAX_BYTES:
                 return None
-        return Progress.model_validate_json(text)
+        progress = Progress.model_validate_json(text)
     except (aiohttp.ClientError, TimeoutError, ValidationError):
         return None
+    numbers = (progress.done, progress.total, progress.checkpoint_step, progress.ticks)
+    return progress if all(0 <= number <= _MOST for number in numbers) else None
 
 
 def _remember(shell: Shell, pod: Object, progress: Progress, now: datetime) -> None:

@@ -38,6 +38,10 @@ async def nonsense(_request: web.Request) -> web.Response:
     return web.Response(text='{"done": "many"}')
 
 
+async def beyond_measure(_request: web.Request) -> web.Response:
+    return web.Response(text=f'{{"done": 1, "total": {10**30}}}')
+
+
 async def elsewhere(_request: web.Request) -> web.Response:
     raise web.HTTPFound("/good")
 
@@ -93,7 +97,7 @@ def test_what_a_pod_answers_is_known_of_its_job_and_its_run_is_looked_at():
     assert polled(good) == ({"job-prepare-1": TOLD}, 0, ["r"])
 
 
-@pytest.mark.parametrize("answer", [too_long, nonsense, elsewhere, silent])
+@pytest.mark.parametrize("answer", [too_long, nonsense, beyond_measure, elsewhere, silent])
 def test_what_is_no_answer_changes_nothing_but_a_metric(answer: Answer):
     assert polled(answer) == ({}, 1, [])
 
