@@ -65,6 +65,26 @@ def test_the_chart_refuses_of_placement_and_egress_what_the_operator_would_not_s
     assert schema["$defs"] == definitions
 
 
+def test_the_notes_say_what_has_to_be_changed_in_the_run_that_they_name():
+    notes = (CHART / "templates/NOTES.txt").read_text(encoding="utf-8")
+    (file,) = re.findall(r"crds/examples/\w+\.yaml", notes)
+    run = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))
+    told = {*re.findall(r"(?:data|storage)\.[\w.\[\]]*\w", notes)}
+    assert set(places(run["spec"])) <= told
+
+
+def places(node: Any, at: str = "") -> Iterator[str]:
+    """Yield the path of all that is different on each cluster: addresses and names of Secrets."""
+    if isinstance(node, list):
+        for item in node:
+            yield from places(item, f"{at}[]")
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            yield from places(value, f"{at}.{name}".removeprefix("."))
+    elif str(node).startswith("s3://") or at.endswith("ecretName"):
+        yield at
+
+
 def test_the_operators_rights_are_those_of_the_chart():
     text = (CHART / "templates/rbac.yaml").read_text(encoding="utf-8")
     rules = [yaml.safe_load(line[2:]) for line in re.findall(r"^- \{apiGroups.*$", text, re.M)]
