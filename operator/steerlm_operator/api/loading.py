@@ -22,6 +22,7 @@ __all__ = ["InvalidRunError", "Problem", "load_run", "run_of"]
 _SHOWN_CHARACTERS: Final = 60
 _HIDDEN: Final = ("env", "secretName", "tokenSecretName", "credentials")
 """Parts of paths whose values are never repeated: people paste secrets into them."""
+_FROM_STAGE: Final = ("spec", "retry", "fromStage")
 _CREDENTIALS: Final = re.compile(r"://[^/\s]*@")
 
 
@@ -44,19 +45,36 @@ def load_run(
     return _loaded(document)
 
 
-def run_of(found: dict[str, Any]) -> SteerLMRun:  # Any: JSON
-    """Return the run that an object of an API server is; it may be changed on the way.
+def run_of(found: dict[str, Any]) -> tuple[SteerLMRun | None, tuple[Problem, ...]]:  # Any: JSON
+    """Return the run that an object of an API server is, and all that is wrong with it.
 
-    Raises:
-        InvalidRunError: With all problems at once.
+    None if it cannot be read. One that breaks a rule can: its suspend and shutdown are obeyed. A
+    `retry.fromStage` that names no stage is a problem of the retry, not of the run.
+
+    Args:
+        found: The object; it may be changed on the way.
     """
-    return _loaded(Document("", found))
+    document = Document("", found)
+    try:
+        run = _read(document)
+    except InvalidRunError as error:
+        return None, error.problems
+    broken = [document.problem(*found) for found in _rules(run) if found[0] != _FROM_STAGE]
+    return run, tuple(_in_order(broken))
 
 
 def _loaded(document: Document) -> SteerLMRun:
+    run = _read(document)
+    broken = _rules(run)
+    if broken:
+        raise InvalidRunError(_in_order([document.problem(*found) for found in broken]))
+    return run
+
+
+def _read(document: Document) -> SteerLMRun:
     _name_sources(document.value)
     try:
-        run = _validated(document.value)
+        return _validated(document.value)
     except ValidationError as error:
         details = _independent(error.errors(include_url=False))
         found = [document.problem(_location(d), _message(d)) for d in details]
@@ -64,10 +82,6 @@ def _loaded(document: Document) -> SteerLMRun:
         others = broken_elsewhere(document.value, wrong, _validated, _rules)
         found += [document.problem(*other) for other in others]
         raise InvalidRunError(_in_order(found)) from error
-    broken = _rules(run)
-    if broken:
-        raise InvalidRunError(_in_order([document.problem(*found) for found in broken]))
-    return run
 
 
 def _rules(run: SteerLMRun) -> tuple[Broken, ...]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from steerlm_jobs.contract.report import Progress
+from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.status import RunStatus
 from steerlm_operator.cluster.admission import denied
@@ -25,6 +26,7 @@ from steerlm_operator.core.graph import StageId
 from steerlm_operator.core.happenings import Happening, happenings
 from steerlm_operator.core.observed import (
     STUCK_PATIENCE,
+    AttemptState,
     Launch,
     Observed,
     Plan,
@@ -118,12 +120,13 @@ async def reconcile(key: RunKey, around: Surroundings) -> float | None:
     if seen.unreadable:
         _leave_alone(key, seen, around)
         return None
-    if seen.run is None:
-        await _refuse(seen, around)
+    if seen.run is None or (seen.problem and not seen.was_accepted):
+        await _refuse(key, seen, around)
         return None
     now = around.now()
     observed = _observed(key, seen, seen.run, around)
-    denied_until = now + _DENIED_PAUSE if observed.denial else None
+    is_against_policy = bool(observed.denial) and not seen.problem
+    denied_until = now + _DENIED_PAUSE if is_against_policy else None
     server = server_versions(around.cache, seen.identity)
     rest = around.at_rest.get(key)
     if rest is not None and rest.holds(observed, server, now):
@@ -172,7 +175,8 @@ def _observed(key: RunKey, seen: SeenRun, run: SteerLMRun, around: Surroundings)
         seen.status,
         attempts,
         seen.generation,
-        denial,
+        seen.problem or denial,
+        Reason.INVALID_SPEC if seen.problem else Reason.POLICY_DENIED,
         around.stuck_patience,
     )
 
@@ -226,10 +230,17 @@ def _leave_alone(key: RunKey, seen: SeenRun, around: Surroundings) -> None:
     around.untold.add(seen.identity, (told,), around.now())
 
 
-async def _refuse(seen: SeenRun, around: Surroundings) -> None:
+async def _refuse(key: RunKey, seen: SeenRun, around: Surroundings) -> None:
     status = refused_status(seen, around.now())
     if status != seen.status:
         await _record(seen, status, around)
+    elif seen.told_to_end is not None:
+        uid = seen.identity.uid
+        jobs, pods = (around.cache.owned(kind, uid) for kind in (Resource.JOBS, Resource.PODS))
+        for attempt in around.reader.attempts(key, jobs, pods, around.progress, around.waits):
+            if attempt.state is AttemptState.ACTIVE:
+                stop = Stop(attempt.stage, attempt.number, seen.told_to_end)
+                await _stop(seen.identity, stop, around)
 
 
 def _acted_on(planned: Plan) -> StageId:

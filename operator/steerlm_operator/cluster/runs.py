@@ -12,12 +12,13 @@ from steerlm_operator.api.conditions import (
     ConditionType,
     with_condition,
 )
-from steerlm_operator.api.loading import InvalidRunError, run_of
+from steerlm_operator.api.loading import run_of
 from steerlm_operator.api.reasons import Reason
-from steerlm_operator.api.run import SteerLMRun
+from steerlm_operator.api.run import Shutdown, SteerLMRun
 from steerlm_operator.api.status import Phase, RunStatus, StageStatus
 from steerlm_operator.cluster.api import Object
 from steerlm_operator.cluster.recorded import UnreadableStatusError, recorded_status
+from steerlm_operator.core.records import IN_FLIGHT
 from steerlm_operator.render.names import FREEZE_ANNOTATION, RunIdentity
 
 MANAGED_BY: Final = "steerlm.dev/operator"
@@ -39,16 +40,23 @@ class SeenRun:
     resource_version: str
     status: RunStatus | None
     run: SteerLMRun | None
-    """None: its spec breaks a rule."""
+    """None: it cannot be read."""
     problem: str = ""
-    """Which rule, in one line."""
+    """What is wrong with its spec, in one line; empty: nothing."""
     is_frozen: bool = False
     """True: the operator only watches."""
     is_deleting: bool = False
     is_ours: bool = True
     """False: spec.managedBy names another controller."""
+    told_to_end: Reason | None = None
+    """Why nothing of it may run, as far as its spec says so whatever else is wrong with it."""
     unreadable: str = ""
     """Why its status cannot be read, in one line: nothing may be done about it then."""
+
+    @property
+    def was_accepted(self) -> bool:
+        """Return True for a run that was once let in: what it has done stands."""
+        return self.status is not None and self.status.resolved is not None
 
 
 def seen_run(found: Object) -> SeenRun:
@@ -69,32 +77,61 @@ def seen_run(found: Object) -> SeenRun:
         is_frozen=metadata.get("annotations", {}).get(FREEZE_ANNOTATION) == "disabled",
         is_deleting="deletionTimestamp" in metadata,
         is_ours=found.get("spec", {}).get("managedBy", MANAGED_BY) == MANAGED_BY,
+        told_to_end=_told_to_end(found.get("spec", {})),
         unreadable=unreadable,
     )
 
 
+def _told_to_end(spec: Object) -> Reason | None:
+    if spec.get("shutdown") == Shutdown.TERMINATE:
+        return Reason.TERMINATED
+    return Reason.SUSPENDED if spec.get("suspend") is True else None
+
+
 def refused_status(seen: SeenRun, now: datetime) -> RunStatus:
-    """Return the status of a run whose spec breaks a rule that no server checks."""
+    """Return the status of a run whose spec breaks a rule that no server checks.
+
+    Of one that was accepted before only that is said: what it has done stands.
+    """
     before = seen.status or RunStatus()
+    if seen.was_accepted:
+        refusal = _refusal(ConditionType.ACCEPTED, Reason.INVALID_SPEC, seen.problem, seen)
+        told = {"reason": seen.told_to_end}
+        stages = (
+            record.model_copy(update=told)
+            if seen.told_to_end is not None and record.state in IN_FLIGHT
+            else record
+            for record in before.stages
+        )
+        return before.model_copy(
+            update={
+                "observed_generation": seen.generation,
+                "conditions": with_condition(before.conditions, refusal, now),
+                "stages": tuple(stages),
+            }
+        )
     shown = before.conditions
     for kind in ConditionType:
         if kind is ConditionType.SERVING and any(c.type is kind for c in shown):
             continue  # what is served already is not touched
         reason, message = _QUIET.get(kind, (Reason.INVALID_SPEC, seen.problem))
-        condition = Condition(
-            type=kind,
-            status=ConditionStatus.FALSE,
-            reason=reason,
-            message=message,
-            observed_generation=seen.generation,
-        )
-        shown = with_condition(shown, condition, now)
+        shown = with_condition(shown, _refusal(kind, reason, message, seen), now)
     return before.model_copy(
         update={
             "observed_generation": seen.generation,
             "phase": Phase.FAILED,
             "conditions": shown,
         }
+    )
+
+
+def _refusal(kind: ConditionType, reason: Reason, message: str, seen: SeenRun) -> Condition:
+    return Condition(
+        type=kind,
+        status=ConditionStatus.FALSE,
+        reason=reason,
+        message=message,
+        observed_generation=seen.generation,
     )
 
 
@@ -147,8 +184,5 @@ def _run(found: Object) -> tuple[SteerLMRun | None, str]:
 @lru_cache(maxsize=_KEPT_SPECS)
 def _parsed(text: str) -> tuple[SteerLMRun | None, str]:
     """Read a spec once: it never changes by itself, and a pass must be quick."""
-    try:
-        return run_of(json.loads(text)), ""
-    except InvalidRunError as error:
-        lines = (f"{problem.path}: {problem.message}" for problem in error.problems)
-        return None, "; ".join(lines)[:1000]
+    run, problems = run_of(json.loads(text))
+    return run, "; ".join(f"{problem.path}: {problem.message}" for problem in problems)[:1000]

@@ -13,7 +13,10 @@ NODE_REASONS: Final = frozenset({Reason.NODE_UNREACHABLE, Reason.NODE_LOST})
 
 
 def conditions(
-    spec: RunSpec, stages: tuple[StageStatus, ...], generation: int, denial: str = ""
+    spec: RunSpec,
+    stages: tuple[StageStatus, ...],
+    generation: int,
+    denial: tuple[Reason, str] | None = None,
 ) -> tuple[Condition, ...]:
     """Return all conditions of a run but Serving, each with a reason.
 
@@ -21,10 +24,10 @@ def conditions(
         spec: What is asked for.
         stages: What is recorded of the stages.
         generation: Of the run object.
-        denial: Why the installation lets no attempt start; empty: it lets.
+        denial: Why no attempt may start; None: it may.
     """
     return (
-        _accepted(denial, generation),
+        _accepted(spec, stages, denial, generation),
         _progressing(spec, stages, generation, denial),
         _suspended(spec, stages, generation),
         _degraded(stages, generation),
@@ -56,21 +59,31 @@ def ending(stages: tuple[StageStatus, ...]) -> tuple[Reason, str] | None:
     return Reason.RUN_SUCCEEDED, f"all {len(stages)} stages have a result{before}"
 
 
-def _accepted(denial: str, generation: int) -> Condition:
-    if denial:
-        status, reason = ConditionStatus.FALSE, Reason.POLICY_DENIED
-        return _condition(ConditionType.ACCEPTED, status, reason, denial, generation)
+def _accepted(
+    spec: RunSpec,
+    stages: tuple[StageStatus, ...],
+    denial: tuple[Reason, str] | None,
+    generation: int,
+) -> Condition:
+    if denial is not None:
+        return _condition(ConditionType.ACCEPTED, ConditionStatus.FALSE, *denial, generation)
+    first, names = spec.retry.from_stage, [record.name for record in stages]
+    message = "the spec is valid"
+    if first and first not in names:
+        message = (
+            f"spec.retry.fromStage: is {first!r}, no stage of this run ({', '.join(names)}): "
+            "nothing is retried until it is one, or empty"
+        )
     return _condition(
-        ConditionType.ACCEPTED,
-        ConditionStatus.TRUE,
-        Reason.ACCEPTED,
-        "the spec is valid",
-        generation,
+        ConditionType.ACCEPTED, ConditionStatus.TRUE, Reason.ACCEPTED, message[:1024], generation
     )
 
 
 def _progressing(
-    spec: RunSpec, stages: tuple[StageStatus, ...], generation: int, denial: str
+    spec: RunSpec,
+    stages: tuple[StageStatus, ...],
+    generation: int,
+    denial: tuple[Reason, str] | None,
 ) -> Condition:
     ended = ending(stages)
     if ended is not None:
@@ -82,14 +95,8 @@ def _progressing(
             ConditionType.PROGRESSING, ConditionStatus.FALSE, Reason.SUSPENDED, "", generation
         )
     current = next((record for record in stages if record.state not in DONE), None)
-    if denial and (current is None or current.state not in IN_FLIGHT):
-        return _condition(
-            ConditionType.PROGRESSING,
-            ConditionStatus.FALSE,
-            Reason.POLICY_DENIED,
-            denial,
-            generation,
-        )
+    if denial is not None and (current is None or current.state not in IN_FLIGHT):
+        return _condition(ConditionType.PROGRESSING, ConditionStatus.FALSE, *denial, generation)
     reason, message = (Reason.STAGES_REMAIN, "") if current is None else _now(current)
     return _condition(ConditionType.PROGRESSING, ConditionStatus.TRUE, reason, message, generation)
 

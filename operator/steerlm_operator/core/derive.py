@@ -13,6 +13,7 @@ from steerlm_operator.core.conditions import conditions, ending, not_serving
 from steerlm_operator.core.graph import Stage
 from steerlm_operator.core.observed import Observed
 from steerlm_operator.core.records import DONE, Records, has_ended
+from steerlm_operator.core.retry import seen_count
 
 _ENDS: Final = {
     Reason.RUN_SUCCEEDED: Phase.SUCCEEDED,
@@ -33,7 +34,8 @@ def derived_status(
     stages = _with_skipped([records[stage.id] for stage in graph])
     current = next((record for record in stages if record.state not in DONE), None)
     shown = before.conditions
-    for condition in conditions(observed.run.spec, stages, observed.generation, observed.denial):
+    denial = (observed.denied_for, observed.denial) if observed.denial else None
+    for condition in conditions(observed.run.spec, stages, observed.generation, denial):
         shown = with_condition(shown, condition, now)
     if all(condition.type is not ConditionType.SERVING for condition in shown):
         shown = with_condition(shown, not_serving(observed.generation), now)
@@ -46,7 +48,7 @@ def derived_status(
             "start_time": before.start_time or (None if observed.denial else now),
             "completion_time": (before.completion_time or now) if has_ended(stages) else None,
             "active_seconds": active_seconds,
-            "observed_retry_count": observed.run.spec.retry.count,
+            "observed_retry_count": seen_count(observed, graph),
             "retries": sum(max(0, record.attempt - 1) for record in stages),
             "gpu_seconds": round(sum(record.gpu_seconds for record in stages), 1),
             "metrics": _metrics(observed, graph[-1], records) or before.metrics,

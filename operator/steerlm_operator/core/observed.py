@@ -114,7 +114,9 @@ class Observed:
     generation: int = 0
     """Of the run object; 0 where there is no cluster."""
     denial: str = ""
-    """Why the installation lets no attempt start, in one line; empty: it lets."""
+    """Why no attempt may start, in one line; empty: it may."""
+    denied_for: Reason = Reason.POLICY_DENIED
+    """What that is called: the installation is against it, or the spec is invalid by now."""
     stuck_patience: timedelta = STUCK_PATIENCE
     """After so long past its grace the node of a pod counts as lost."""
 

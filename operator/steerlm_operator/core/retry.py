@@ -19,14 +19,25 @@ def acted_retry(
     A higher count acts on a run that has failed, and on no other.
     """
     status, wanted = observed.status, observed.run.spec.retry
-    if status is None or wanted.count <= status.observed_retry_count:
-        return None if status is None else status.retry
+    if status is None:
+        return None
+    if seen_count(observed, graph) <= status.observed_retry_count:
+        return status.retry
     if not _has_failed(records):
         return status.retry
     ids = [stage.id for stage in graph]
     not_succeeded = next(name for name in ids if not _has_succeeded(records[name]))
-    first = wanted.from_stage if wanted.from_stage in ids else not_succeeded
+    first = wanted.from_stage or not_succeeded
     return ActedRetry(count=wanted.count, from_stage=first, ignore_cache=wanted.ignore_cache)
+
+
+def seen_count(observed: Observed, graph: tuple[Stage, ...]) -> int:
+    """Return the count that is seen now; one whose `fromStage` is no stage waits until it is."""
+    wanted, status = observed.run.spec.retry, observed.status
+    names = {"", *(stage.id for stage in graph)}
+    if status is not None and wanted.from_stage not in names:
+        return status.observed_retry_count
+    return wanted.count
 
 
 def with_retry(

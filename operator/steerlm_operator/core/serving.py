@@ -75,11 +75,12 @@ def is_due(spec: RunSpec, status: RunStatus) -> bool:
     return is_wanted and ended is not None and ended[0] is Reason.RUN_SUCCEEDED
 
 
-def _denial(status: RunStatus) -> str | None:
-    """Return what the policy has against the run as it is asked for; None: nothing."""
+def _denial(status: RunStatus) -> Wait | None:
+    """Return what is the matter with the run as it is asked for: the policy, or its spec."""
     accepted = next((c for c in status.conditions if c.type is ConditionType.ACCEPTED), None)
-    is_denied = accepted is not None and accepted.reason is Reason.POLICY_DENIED
-    return accepted.message if accepted is not None and is_denied else None
+    if accepted is None or accepted.reason not in {Reason.POLICY_DENIED, Reason.INVALID_SPEC}:
+        return None
+    return Wait(accepted.reason, accepted.message)
 
 
 def final_model(spec: RunSpec, status: RunStatus) -> ServedModel | None:
@@ -142,13 +143,13 @@ def _said(
     wanted: Wish,
     server: Server | None,
     refusal: Wait | None,
-    denial: str | None,
+    denial: Wait | None,
 ) -> tuple[bool, Reason, str]:
     """Return (is it served, why, one line)."""
     if refusal is not None:
         return False, refusal.reason, refusal.message
     if denial is not None:  # what serves already goes on
-        return server is not None and _said_of(server)[0], Reason.POLICY_DENIED, denial
+        return server is not None and _said_of(server)[0], denial.reason, denial.message
     match wanted:
         case Wish.STOP if spec.serve.enabled:
             return False, Reason.SUSPENDED, "no pods while spec.suspend is true"

@@ -83,6 +83,10 @@ _MODEL: Final[Rule] = (
     "self.matches('^(s3://[^@/]+/.+|hf://[^@/]+/[^@/]+(@[^/]+)?|scratch:tiny)$')",
     "on a cluster, write s3://bucket/path, hf://owner/name or scratch:tiny",
 )
+_STAGE_ID: Final = (
+    "^(prepare|train-(apm|acsft|judge|plain|permuted)|annotate|evaluate"
+    "|(sample|annotate|train-acsft)-[1-9][0-9]?)$"
+)
 STAGES: Final = ("prepare", "trainApm", "annotate", "trainAcsft", "sample", "evaluate")
 
 RULES: Final[dict[str, tuple[Rule, ...]]] = {
@@ -100,6 +104,16 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
         ),
     ),
     "spec.retry.count": (("self >= oldSelf", "never falls"),),
+    "spec.retry.fromStage": (
+        (
+            f"self == '' || self.matches('{_STAGE_ID}')",
+            "write the id of a stage as status.stages has it: train-apm or sample-1, say",
+        ),
+    ),
+    "spec.serve.engine": (
+        ("self != 'Vllm'", "Vllm is not supported yet; leave it at its default"),
+    ),
+    "spec.serve.nemoGenerate": (("!self", "true is not supported yet; leave it at its default"),),
     "spec.managedBy": (("self == oldSelf", "cannot change after creation"),),
     "spec.model.baseModelUri": (_MODEL,),
     "spec.attributes[]": (

@@ -231,15 +231,25 @@ def test_on_one_machine_only_the_gpus_of_a_training_mean_something():
 @pytest.mark.parametrize("name", ["quickstart", "a100-efa-kueue"])
 def test_an_object_of_a_server_is_read_as_its_yaml_is(name: str):
     text = (CLUSTER_EXAMPLES / f"{name}.yaml").read_text()
-    assert run_of(yaml.safe_load(text)) == load_run(text, file_name="")
+    assert run_of(yaml.safe_load(text)) == (load_run(text, file_name=""), ())
 
 
 def test_a_broken_object_of_a_server_gets_the_lines_that_its_yaml_gets():
     text = with_spec("  bootstrap: {iterations: 99, itterations: 1}\n")
-    with pytest.raises(InvalidRunError) as by_object:
-        run_of(yaml.safe_load(text))
-    shown = [(p.path, p.message) for p in by_object.value.problems]
+    run, problems = run_of(yaml.safe_load(text))
+    assert run is None
+    shown = [(p.path, p.message) for p in problems]
     with pytest.raises(InvalidRunError) as by_text:
         load_run(text, file_name="run.yaml")
     assert shown == [(p.path, p.message) for p in by_text.value.problems]
     assert len(shown) == 2
+
+
+def test_an_object_that_breaks_a_rule_is_read_all_the_same_and_a_stage_of_retry_is_no_matter_of_it():
+    text = with_spec("  retry: {fromStage: trainApm}\n  serve: {engine: Vllm}\n")
+    run, problems = run_of(yaml.safe_load(text))
+    assert run is not None
+    assert [p.path for p in problems] == ["spec.serve.engine"]
+    with pytest.raises(InvalidRunError) as by_text:
+        load_run(text, file_name="run.yaml")
+    assert {p.path for p in by_text.value.problems} == {"spec.retry.fromStage", "spec.serve.engine"}
