@@ -8,6 +8,7 @@ from steerlm_operator.api.reasons import Reason
 from steerlm_operator.cluster.api import Resource
 from steerlm_operator.cluster.cache import RunKey
 from steerlm_operator.cluster.figures import Figures
+from steerlm_operator.cluster.pods import Heard
 from steerlm_operator.cluster.progress import _remember
 from steerlm_operator.cluster.shell import Shell
 from steerlm_operator.core.observed import Wait
@@ -66,7 +67,7 @@ def test_the_answer_of_a_pod_that_is_gone_does_not_bring_it_back():
 def with_words(cluster: MemoryCluster, shell: Shell) -> None:
     (job,) = cluster.objects(Resource.JOBS)
     uid = job["metadata"]["uid"]
-    shell.progress[uid] = (Progress(done=1, total=2), cluster.now)
+    shell.progress[uid] = Heard("pod", cluster.now, cluster.now, Progress(done=1, total=2))
     shell.waits[uid] = Wait(Reason.UNSCHEDULABLE, "no node")
 
 

@@ -66,6 +66,7 @@ class MemoryHost:
             AttemptState.ACTIVE,
             uid=f"{action.stage}-{action.attempt}",
             started_at=self.now,
+            progressed_at=self.now,
         )
 
     def stop(self, action: Stop) -> None:

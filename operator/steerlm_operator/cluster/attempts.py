@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
 from steerlm_jobs.contract.errors import NEVER_RETRIED, ExitCode
-from steerlm_jobs.contract.report import Progress, Report
+from steerlm_jobs.contract.report import Report
 from steerlm_operator.cluster.api import Object
 from steerlm_operator.cluster.pods import (
+    Heard,
     PodEnd,
     by_grace,
     grace_over_at,
@@ -33,7 +33,7 @@ _SHARD_SPENT: Final = frozenset({"MaxFailedIndexesExceeded", "FailedIndexes"})
 def attempts_of(
     jobs: Iterable[Object],
     pods: Iterable[Object],
-    progress: dict[str, tuple[Progress, datetime]],
+    progress: Mapping[str, Heard],
     waits: Mapping[str, Wait] = MappingProxyType({}),
 ) -> tuple[Attempt, ...]:
     """Return the attempts of a run.
@@ -41,7 +41,7 @@ def attempts_of(
     Args:
         jobs: The Jobs of the run.
         pods: Its pods.
-        progress: What was read last from an attempt, and when it last changed, by Job uid.
+        progress: What was heard of an attempt, by Job uid.
         waits: What Events say the pods of a Job wait for, by its uid.
     """
     by_job: dict[str, list[Object]] = {}
@@ -69,7 +69,7 @@ def _attempt(
     number: int,
     job: Object,
     pods: Sequence[Object],
-    progress: tuple[Progress, datetime] | None,
+    heard: Heard | None,
 ) -> Attempt:
     uid = job["metadata"]["uid"]
     ends = [end for pod in pods if (end := pod_end(pod)) is not None]
@@ -90,8 +90,9 @@ def _attempt(
         stuck_since=None if stuck is None else grace_over_at(stuck),
         stuck_node="" if stuck is None else node_of([stuck]),
         started_at=started_at_of(_of_this_start(job, pods)),
-        progress=progress[0] if progress else None,
-        progressed_at=progress[1] if progress else None,
+        progress=heard.progress if heard else None,
+        progressed_at=heard.still_since if heard else None,
+        asked_at=heard.asked_at if heard else None,
     )
     good = _succeeded(job, ends)
     if good is not None:

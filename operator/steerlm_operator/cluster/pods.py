@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from steerlm_jobs.contract.report import Report
+from steerlm_jobs.contract.report import Progress, Report
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.cluster.api import Object
 from steerlm_operator.core.observed import Wait
@@ -16,6 +16,19 @@ INDEX_LABEL: Final = "batch.kubernetes.io/job-completion-index"
 """Of a pod of an Indexed Job; only an annotation of that name before Kubernetes 1.28."""
 _NOT_PULLED: Final = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
 _MAX_MESSAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What this process knows of an attempt's progress since it last asked a pod for it."""
+
+    pod: str
+    """Uid of the pod that was asked."""
+    asked_at: datetime
+    """When it was asked last, whether it answered or not."""
+    still_since: datetime | None
+    """Since when it has said nothing new; None: nobody has ever heard it."""
+    progress: Progress | None
 
 
 @dataclass(frozen=True, slots=True)

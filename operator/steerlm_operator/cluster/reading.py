@@ -4,12 +4,11 @@ Most events change nothing that matters to us, and a run of 16 iterations keeps 
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 
-from steerlm_jobs.contract.report import Progress
 from steerlm_operator.cluster.api import Object
 from steerlm_operator.cluster.attempts import attempts_of
 from steerlm_operator.cluster.cache import RunKey
+from steerlm_operator.cluster.pods import Heard
 from steerlm_operator.cluster.probes import is_probe, with_probes
 from steerlm_operator.cluster.runs import SeenRun, seen_run
 from steerlm_operator.core.observed import Attempt, Wait
@@ -39,7 +38,7 @@ class Reader:
         key: RunKey,
         jobs: Iterable[Object],
         pods: Iterable[Object],
-        progress: dict[str, tuple[Progress, datetime]],
+        progress: Mapping[str, Heard],
         waits: Mapping[str, Wait],
     ) -> tuple[Attempt, ...]:
         """Return the attempts of a run; the very same ones where nothing has changed."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
-from steerlm_jobs.contract.report import Progress
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.status import RunStatus
@@ -15,7 +14,7 @@ from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Object, Resou
 from steerlm_operator.cluster.cache import Cache, RunKey
 from steerlm_operator.cluster.events import Untold
 from steerlm_operator.cluster.ownership import NameTakenError, create_or_adopt
-from steerlm_operator.cluster.pods import grace_over_at
+from steerlm_operator.cluster.pods import Heard, grace_over_at
 from steerlm_operator.cluster.reading import Reader
 from steerlm_operator.cluster.runs import SeenRun, refused_status, status_body
 from steerlm_operator.cluster.serving import server_versions, tend
@@ -58,7 +57,7 @@ class Surroundings:
     cache: Cache
     site: StagePodSettings
     now: Callable[[], datetime]
-    progress: dict[str, tuple[Progress, datetime]]
+    progress: dict[str, Heard]
     """What stage pods said last, by Job uid."""
     untold: Untold
     """What is recorded, and to be told in Events."""

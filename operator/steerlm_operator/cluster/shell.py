@@ -6,13 +6,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from steerlm_jobs.contract.report import Progress
 from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Object, Resource
 from steerlm_operator.cluster.cache import Cache, RunKey
 from steerlm_operator.cluster.events import Untold
 from steerlm_operator.cluster.figures import Figures
 from steerlm_operator.cluster.liveness import SignsOfLife
 from steerlm_operator.cluster.pauses import backoff_seconds, draw_of
+from steerlm_operator.cluster.pods import Heard
 from steerlm_operator.cluster.queue import WorkQueue
 from steerlm_operator.cluster.reconciler import Surroundings, reconcile
 from steerlm_operator.core.admission import Policy
@@ -49,7 +49,7 @@ class Shell:
     ) -> None:
         self.cache = Cache()
         self.queue: WorkQueue[RunKey] = WorkQueue()
-        self.progress: dict[str, tuple[Progress, datetime]] = {}
+        self.progress: dict[str, Heard] = {}
         self.waits: dict[str, Wait] = {}
         """What Events say pods wait for, by Job uid."""
         self.untold = Untold(api, figures)

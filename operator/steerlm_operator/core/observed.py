@@ -76,7 +76,10 @@ class Attempt:
     started_at: datetime | None = None
     """None: its pods wait for nodes, images or volumes."""
     progressed_at: datetime | None = None
-    """When the progress last changed; None before the first."""
+    """Since when the progress has not changed, as far as that was heard, or since when in vain it
+    was asked for again. None: nobody has ever heard it, so that its silence says nothing."""
+    asked_at: datetime | None = None
+    """When it was asked for its progress last; None: that is read with each look."""
     ended_at: datetime | None = None
     """Of a lost one: its last sign of life."""
     is_probed: bool = False

@@ -34,6 +34,8 @@ from steerlm_operator.core.settle import budget_of, settled
 
 STOP_GRACE_SECONDS: Final = 60.0
 """How long a stalled or overdue attempt may take to end."""
+_ASKED_AGAIN: Final = timedelta(seconds=10)
+"""So much later it is looked whether an attempt that seems to stand still was asked once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ def _while_running(
     observed: Observed, stage: Stage, records: Records, control: Reason | None, now: datetime
 ) -> _Step:
     record = records[stage.id]
-    limit = _limit(observed, stage, record)
+    limit = _limit(observed, stage, record, now)
     is_over = limit is not None and limit.at <= now
     reason = _stop_reason(record, control, limit.reason if limit and is_over else None)
     if reason is None:
@@ -265,7 +267,7 @@ class _Limit:
     message: str = ""
 
 
-def _limit(observed: Observed, stage: Stage, record: StageStatus) -> _Limit | None:
+def _limit(observed: Observed, stage: Stage, record: StageStatus, now: datetime) -> _Limit | None:
     """Return until when the attempt must have started, moved on, or ended if it was told to.
 
     None while a queue holds it.
@@ -277,16 +279,25 @@ def _limit(observed: Observed, stage: Stage, record: StageStatus) -> _Limit | No
     if lost_at is not None:
         where = f"its pod on node {attempt.stuck_node} did not end"
         return _Limit(lost_at, Reason.NODE_LOST, f"{where}: the node does not answer")
-    return _time_out(attempt, stage, observed.run.spec)
+    return _time_out(attempt, stage, observed.run.spec, now)
 
 
-def _time_out(attempt: Attempt, stage: Stage, spec: RunSpec) -> _Limit | None:
+def _time_out(attempt: Attempt, stage: Stage, spec: RunSpec, now: datetime) -> _Limit | None:
+    """Return until when an attempt must have started, or moved on since it was last heard.
+
+    One that was never heard is not stalled for us: a training has a watchdog of its own. Nor is one
+    that was not asked again after its time, by an operator that was itself at rest, say.
+    """
     if attempt.started_at is None:
         if attempt.created_at is None:
             return None
         return _Limit(attempt.created_at + pods_ready_timeout(spec, stage), Reason.PODS_NOT_READY)
-    seen = max(attempt.progressed_at or attempt.started_at, attempt.started_at)
-    return _Limit(seen + stall_timeout(spec, stage), Reason.STALLED)
+    if attempt.progressed_at is None:
+        return None
+    due_at = max(attempt.progressed_at, attempt.started_at) + stall_timeout(spec, stage)
+    is_asked = attempt.asked_at is None or attempt.asked_at >= due_at
+    is_open = due_at <= now and not is_asked
+    return _Limit(now + _ASKED_AGAIN if is_open else due_at, Reason.STALLED)
 
 
 def _earlier(

@@ -172,7 +172,7 @@ def _seen(running: _Running) -> Attempt:
         uid=running.process.uid,
         progress=running.progress,
         started_at=running.started_at,
-        progressed_at=running.progressed_at,
+        progressed_at=running.progressed_at or running.started_at,
     )
 
 

@@ -80,7 +80,7 @@ def polled(
         await runner.cleanup()
 
     asyncio.run(story())
-    known = {uid: found[0] for uid, found in shell.progress.items()}
+    known = {uid: found.progress for uid, found in shell.progress.items() if found.progress}
     return known, figures.failed_polls._value.get(), asyncio.run(_emptied(shell))
 
 

@@ -75,9 +75,17 @@ def test_a_shard_that_used_up_its_budget_fails_the_stage_without_another_attempt
 
 def test_attempt_that_runs_is_left_alone_until_it_would_stall():
     first = plan_for().status
-    planned = plan_for(an_attempt(state=AttemptState.ACTIVE), status=first)
+    active = an_attempt(state=AttemptState.ACTIVE, progressed_at=NOW)
+    planned = plan_for(active, status=first)
     assert planned.actions == ()
     assert planned.look_again_at == NOW + timedelta(seconds=1800)
+    unheard = replace(active, progressed_at=None)
+    assert plan_for(unheard, status=first).look_again_at is None
+    much_later = NOW + timedelta(days=1)
+    unasked = replace(active, asked_at=NOW + timedelta(seconds=1799))
+    planned = plan_for(unasked, status=first, now=much_later)
+    assert (record(planned, PREPARE).reason, planned.actions) == (None, ())
+    assert planned.look_again_at == much_later + timedelta(seconds=10)
 
 
 def test_results_that_prepare_found_are_cached_and_the_next_stage_is_recorded():
