@@ -12,6 +12,8 @@ from steerlm_operator.cluster.pods import (
     Heard,
     PodEnd,
     by_grace,
+    container_started_at,
+    created_at_of,
     grace_over_at,
     is_silent,
     node_of,
@@ -19,6 +21,7 @@ from steerlm_operator.cluster.pods import (
     started_at_of,
     time_of,
     waits_for,
+    waits_since,
 )
 from steerlm_operator.core.graph import StageId
 from steerlm_operator.core.observed import Attempt, AttemptState, Wait
@@ -81,15 +84,14 @@ def _attempt(
         uid=uid,
         job_name=job["metadata"]["name"],
         node=node_of(pods),
-        created_at=time_of(
-            job.get("status", {}).get("startTime") or job["metadata"].get("creationTimestamp")
-        ),
+        created_at=created_at_of(job),
         is_held=_is_held(job),
         waits_for=waits_for(pods),
+        waits_since=waits_since(job, pods),
         silent_node=next((node_of([pod]) for pod in pods if is_silent(pod)), ""),
         stuck_since=None if stuck is None else grace_over_at(stuck),
         stuck_node="" if stuck is None else node_of([stuck]),
-        started_at=started_at_of(_of_this_start(job, pods)),
+        started_at=started_at_of(job, _of_this_start(job, pods)),
         progress=heard.progress if heard else None,
         progressed_at=heard.still_since if heard else None,
         asked_at=heard.asked_at if heard else None,
@@ -103,6 +105,8 @@ def _attempt(
     failed = _condition(job, "Failed")
     if failed is None:
         return active
+    if not ends or len(ends) < len(pods):
+        active = replace(active, failed_at=time_of(failed.get("lastTransitionTime")))
     if failed.get("reason") in _SHARD_SPENT:
         active, ends = replace(active, has_spent_shard=True), _counted_of(ends)
     worst = _worst(ends)
@@ -136,7 +140,7 @@ def _of_this_start(job: Object, pods: Sequence[Object]) -> list[Object]:
         for pod in pods
         if let_go_at is None
         or "deletionTimestamp" not in pod["metadata"]
-        or (started_at_of([pod]) or let_go_at) >= let_go_at
+        or (container_started_at(pod) or let_go_at) >= let_go_at
     ]
 
 
@@ -154,6 +158,7 @@ def _ended(active: Attempt, code: int | None, report: Report | None, end: PodEnd
         node=active.node,
         exit_code=code,
         has_spent_shard=active.has_spent_shard,
+        failed_at=active.failed_at,
         is_out_of_memory=end is not None and end.is_out_of_memory,
         report=report,
         progress=active.progress,

@@ -12,6 +12,7 @@ from typing import Final
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Object, Resource
 from steerlm_operator.cluster.attempts import attempts_of
+from steerlm_operator.cluster.pods import is_sharded
 from steerlm_operator.cluster.shell import Shell
 from steerlm_operator.core.observed import Wait
 
@@ -66,7 +67,9 @@ async def explain(shell: Shell, api: KubeApi, now: datetime) -> None:
 def _may_wait(job: Object, now: datetime) -> bool:
     """Return False where a look at the Job's pods is not worth it: most attempts just work."""
     status = job.get("status", {})
-    has_begun = any(status.get(field) for field in ("ready", "succeeded", "failed"))
+    wanted = 1 if is_sharded(job) else job["spec"].get("completions", 1)
+    is_ready = status.get("ready", 0) >= wanted
+    has_begun = is_ready or status.get("succeeded") or status.get("failed")
     has_ended = any(c["type"] != "Suspended" for c in status.get("conditions", []))
     since = status.get("startTime") or job["metadata"]["creationTimestamp"]  # let go by a queue
     return not (has_begun or has_ended) and now - datetime.fromisoformat(since) > PATIENCE

@@ -114,15 +114,58 @@ def _last_line(text: str) -> str:
     return lines[-1][:300] if lines else ""
 
 
-def started_at_of(pods: Iterable[Object]) -> datetime | None:
-    """Return when the first container of the attempt started; None while all of them wait."""
-    times = []
-    for pod in pods:
-        for container in pod.get("status", {}).get("containerStatuses", []):
-            for state in ("running", "terminated"):
-                at = time_of(container.get("state", {}).get(state, {}).get("startedAt"))
-                times += [at] if at is not None else []
-    return min(times, default=None)
+def is_sharded(job: Object) -> bool:
+    """Return True for a Job whose pods work each for itself; those of any other are a gang."""
+    return "backoffLimitPerIndex" in job["spec"]
+
+
+def started_at_of(job: Object, pods: Sequence[Object]) -> datetime | None:
+    """Return when the attempt started to work; None while it waits.
+
+    A gang works when all of its pods have started. Of shards one is enough; where none works any
+    more and one waits, their Job waits again.
+    """
+    times = {index_of(pod): at for pod in pods if (at := container_started_at(pod)) is not None}
+    if not is_sharded(job):
+        is_complete = times.keys() >= set(range(job["spec"].get("completions", 1)))
+        return max(times.values(), default=None) if is_complete else None
+    works = any(container_started_at(pod) and pod_end(pod) is None for pod in pods)
+    is_waiting = not works and any(_is_waiting(pod) for pod in pods)
+    return None if is_waiting else min(times.values(), default=None)
+
+
+def waits_since(job: Object, pods: Sequence[Object]) -> datetime | None:
+    """Return since when an attempt has waited for the pods that wait now; None: none does.
+
+    It does not count how long another worked, on the only node there is, say.
+    """
+    if not any(_is_waiting(pod) for pod in pods):
+        return None
+    ends = (pod_end(pod) for pod in pods)
+    times = [end.ended_at for end in ends if end is not None]
+    times += [time_of(p["metadata"].get("creationTimestamp")) for p in pods if _is_waiting(p)]
+    times.append(created_at_of(job))
+    return max((at for at in times if at is not None), default=None)
+
+
+def created_at_of(job: Object) -> datetime | None:
+    """Return when a Job was created, or last let go by its queue."""
+    started = job.get("status", {}).get("startTime")
+    return time_of(started or job["metadata"].get("creationTimestamp"))
+
+
+def _is_waiting(pod: Object) -> bool:
+    return container_started_at(pod) is None and pod_end(pod) is None
+
+
+def container_started_at(pod: Object) -> datetime | None:
+    """Return when a pod's container started; None while it waits."""
+    for container in pod.get("status", {}).get("containerStatuses", []):
+        for state in ("running", "terminated"):
+            at = time_of(container.get("state", {}).get(state, {}).get("startedAt"))
+            if at is not None:
+                return at
+    return None
 
 
 def waits_for(pods: Iterable[Object]) -> Wait | None:

@@ -15,7 +15,7 @@ from steerlm_jobs.contract.report import Progress
 from steerlm_operator.cluster.api import Object, Resource
 from steerlm_operator.cluster.figures import Figures
 from steerlm_operator.cluster.pauses import draw_of, spread_seconds
-from steerlm_operator.cluster.pods import Heard, index_of
+from steerlm_operator.cluster.pods import Heard, index_of, is_sharded
 from steerlm_operator.cluster.shell import Shell
 from steerlm_operator.render import mounts
 from steerlm_operator.render.names import RUN_UID_LABEL, STAGE_LABEL
@@ -121,7 +121,7 @@ def _asked(jobs: Iterable[Object], pods: Iterable[Object]) -> list[Object]:
     Rank 0 speaks for its gang; shards work, and end, each for itself. One that was told to end is
     asked only if there is no other.
     """
-    sharded = {job["metadata"]["uid"] for job in jobs if "backoffLimitPerIndex" in job["spec"]}
+    sharded = {job["metadata"]["uid"] for job in jobs if is_sharded(job)}
     by_job: dict[str, list[Object]] = {}
     for pod in pods:
         if _is_asked(pod) and (index_of(pod) == 0 or _job_of(pod) in sharded):

@@ -67,6 +67,8 @@ class Attempt:
     """True: a queue holds it back; waiting there is nobody's failure."""
     waits_for: Wait | None = None
     """What its pods wait for, where that is known."""
+    waits_since: datetime | None = None
+    """Since when it has waited for the pods that wait now; None: none does."""
     silent_node: str = ""
     """Node of a running pod that has stopped to answer; empty: all answer."""
     stuck_since: datetime | None = None
@@ -74,7 +76,8 @@ class Attempt:
     stuck_node: str = ""
     """Node of that pod."""
     started_at: datetime | None = None
-    """None: its pods wait for nodes, images or volumes."""
+    """When it started to work: the last pod of a gang. None: pods that it needs wait for nodes,
+    images or volumes."""
     progressed_at: datetime | None = None
     """Since when the progress has not changed, as far as that was heard, or since when in vain it
     was asked for again. None: nobody has ever heard it, so that its silence says nothing."""
@@ -82,19 +85,20 @@ class Attempt:
     """When it was asked for its progress last; None: that is read with each look."""
     ended_at: datetime | None = None
     """Of a lost one: its last sign of life."""
+    failed_at: datetime | None = None
+    """When its Job failed, if not all of its pods have been seen to end; else None."""
     is_probed: bool = False
     """True: a probe looks for the result of a silent one."""
     has_no_result: bool = False
     """True: a probe has looked for it in vain; the report has its words."""
 
     def unreported_at(self) -> datetime | None:
-        """Return from when on a silent attempt counts as one without a report; else None.
+        """Return from when on nobody waits any more for what the pods say of its end; else None.
 
-        Jobs and pods are watched apart, so the report may still be on its way.
+        Jobs and pods are watched apart, so that may still be on its way.
         """
-        if self.state is not AttemptState.SILENT:
-            return None
-        return None if self.ended_at is None else self.ended_at + REPORT_DELAY
+        since = self.ended_at if self.state is AttemptState.SILENT else self.failed_at
+        return None if since is None else since + REPORT_DELAY
 
     @property
     def is_waiting(self) -> bool:

@@ -273,25 +273,28 @@ def _limit(observed: Observed, stage: Stage, record: StageStatus, now: datetime)
     None while a queue holds it.
     """
     attempt = observed.attempt(stage.id, record.attempt)
-    if attempt is None or attempt.is_held or attempt.state is AttemptState.SILENT:
+    if attempt is None or attempt.is_held or attempt.state is not AttemptState.ACTIVE:
         return None
     lost_at = _lost_at(observed, record)
     if lost_at is not None:
         where = f"its pod on node {attempt.stuck_node} did not end"
         return _Limit(lost_at, Reason.NODE_LOST, f"{where}: the node does not answer")
-    return _time_out(attempt, stage, observed.run.spec, now)
+    return _time_out(attempt, record, stage, observed.run.spec, now)
 
 
-def _time_out(attempt: Attempt, stage: Stage, spec: RunSpec, now: datetime) -> _Limit | None:
+def _time_out(
+    attempt: Attempt, record: StageStatus, stage: Stage, spec: RunSpec, now: datetime
+) -> _Limit | None:
     """Return until when an attempt must have started, or moved on since it was last heard.
 
     One that was never heard is not stalled for us: a training has a watchdog of its own. Nor is one
     that was not asked again after its time, by an operator that was itself at rest, say.
     """
     if attempt.started_at is None:
-        if attempt.created_at is None:
-            return None
-        return _Limit(attempt.created_at + pods_ready_timeout(spec, stage), Reason.PODS_NOT_READY)
+        has_run = record.state is StageState.RUNNING  # shards, of which none works any more
+        since = attempt.waits_since if has_run else attempt.created_at
+        ready_by = None if since is None else since + pods_ready_timeout(spec, stage)
+        return None if ready_by is None else _Limit(ready_by, Reason.PODS_NOT_READY)
     if attempt.progressed_at is None:
         return None
     due_at = max(attempt.progressed_at, attempt.started_at) + stall_timeout(spec, stage)

@@ -56,6 +56,8 @@ def settled(observed: Observed, stage: Stage, record: StageStatus, now: datetime
             return _running(record, attempt)
         case AttemptState.SILENT:
             return _silent(record, attempt, terms)
+        case _ if (attempt.unreported_at() or now) > now:
+            return record
         case AttemptState.ENDED | AttemptState.LOST | AttemptState.DELETED:
             ended = _as_said(record, outcome(attempt, record.reason))
             return _after(record, attempt, _named_as_told(record, attempt, ended), terms)

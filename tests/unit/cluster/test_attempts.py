@@ -1,11 +1,13 @@
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from steerlm_jobs.contract.report import Report
+from steerlm_operator.api.reasons import Reason
 from steerlm_operator.cluster.attempts import attempts_of
 from steerlm_operator.core.graph import StageId
-from steerlm_operator.core.observed import Attempt, AttemptState
+from steerlm_operator.core.observed import Attempt, AttemptState, Wait
 from tests.unit.cluster.objects import Object, a_job, a_pod
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -119,3 +121,70 @@ def test_a_shard_that_was_tried_as_often_as_it_may_is_explained_by_what_counted(
     crashed = a_pod(job, 1, code=1)
     found = attempt_of(job, moved, asked_to_stop, crashed)
     assert (found.exit_code, found.has_spent_shard) == (1, True)
+
+
+def a_waiting_pod(job: Object, index: int, created_at: str = "2026-01-01T00:00:00Z") -> Object:
+    pod = a_pod(job, index)
+    pod["metadata"]["creationTimestamp"] = created_at
+    unschedulable = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": "0/1 nodes",
+    }
+    pod["spec"] = {}
+    pod["status"] = {"phase": "Pending", "conditions": [unschedulable]}
+    return pod
+
+
+def a_later_pod(job: Object, index: int) -> Object:
+    pod = a_pod(job, index)
+    pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] = "2026-01-01T00:00:09Z"
+    return pod
+
+
+def test_a_gang_has_started_when_its_last_pod_has():
+    job = a_job(completions=2)
+    half = attempt_of(job, a_pod(job, 0), a_waiting_pod(job, 1))
+    assert (half.started_at, half.waits_for) == (None, Wait(Reason.UNSCHEDULABLE, "0/1 nodes"))
+    assert half.is_waiting
+    assert attempt_of(job, a_pod(job, 0)).started_at is None  # the other is not even created
+    assert attempt_of(job, a_pod(job, 0), a_later_pod(job, 1)).started_at == END
+
+
+def a_sharded_job() -> Object:
+    job = a_job(completions=2)
+    job["spec"]["backoffLimitPerIndex"] = 2
+    return job
+
+
+def test_shards_have_started_when_the_first_has():
+    job = a_sharded_job()
+    assert attempt_of(job, a_waiting_pod(job, 0), a_pod(job, 1)).started_at == START
+    assert attempt_of(job, a_later_pod(job, 0), a_pod(job, 1)).started_at == START
+
+
+def test_shards_of_which_none_works_wait_again_from_when_the_last_has_ended():
+    job = a_sharded_job()
+    moved = a_pod(job, 0, code=137, is_disrupted=True)
+    found = attempt_of(job, moved, a_waiting_pod(job, 1))
+    assert (found.started_at, found.waits_since) == (None, END)
+    new = a_waiting_pod(job, 0, "2026-01-01T01:00:00Z")
+    assert attempt_of(job, moved, new).waits_since == datetime(2026, 1, 1, 1, tzinfo=UTC)
+    assert attempt_of(job, moved, a_pod(job, 1)).waits_since is None
+
+
+def a_failed_job(**values: Any) -> Object:
+    job = a_job(**values)
+    failed = {"type": "Failed", "status": "True", "lastTransitionTime": "2026-01-01T00:00:09Z"}
+    job["status"]["conditions"] = [failed]
+    return job
+
+
+def test_a_failed_job_has_more_to_say_until_all_of_its_pods_were_seen_to_end():
+    job = a_failed_job(completions=2)
+    killed, bad = a_pod(job, 0, code=137), a_pod(job, 1, code=11)
+    for pods in ((), (a_pod(job, 0),), (killed, a_pod(job, 1))):
+        assert attempt_of(job, *pods).failed_at == END
+    told = attempt_of(job, killed, bad)
+    assert (told.failed_at, told.unreported_at(), told.exit_code) == (None, None, 11)

@@ -303,3 +303,30 @@ def test_a_stray_whose_node_does_not_answer_is_looked_at_when_it_counts_as_lost(
     status = status_with({APM: (StageState.QUEUED, 2)})
     stuck = replace(ALIVE, stage=APM, stuck_since=NOW)
     assert plan_for(stuck, status=status).look_again_at == NOW + timedelta(seconds=60)
+
+
+def test_a_failed_job_is_not_judged_before_its_pods_have_said_how_they_ended():
+    running = passes(an_attempt(APM, state=AttemptState.ACTIVE), status=after_prepare(), num=2)
+    lost = an_attempt(APM, state=AttemptState.LOST, ended_at=None, failed_at=NOW)
+    soon, late = NOW + timedelta(seconds=9), NOW + timedelta(seconds=10)
+    planned = plan_for(lost, status=running.status, now=soon)
+    assert (record(planned, APM).state, planned.actions) == (StageState.RUNNING, ())
+    assert planned.look_again_at == late
+    told = an_attempt(APM, exit_code=11, report=Report(exit_code=11))
+    bad = record(plan_for(told, status=planned.status, now=soon), APM)
+    assert (bad.state, bad.reason) == (StageState.FAILED, Reason.BAD_INPUT)
+    given_up = record(plan_for(lost, status=planned.status, now=late), APM)
+    assert (given_up.disruptions, given_up.last_failures[0].reason) == (1, Reason.ATTEMPT_LOST)
+
+
+def test_shards_of_which_none_works_have_time_to_find_other_nodes():
+    running = passes(an_attempt(state=AttemptState.ACTIVE), num=3).status
+    later = NOW + timedelta(hours=3)
+    waiting = an_attempt(state=AttemptState.ACTIVE, started_at=None, created_at=NOW)
+    assert plan_for(waiting, status=running, now=later).look_again_at is None  # no pod yet
+    waiting = replace(waiting, waits_since=later)
+    due = later + timedelta(seconds=1800)
+    planned = plan_for(waiting, status=running, now=later)
+    assert (planned.actions, planned.look_again_at) == ((), due)
+    late = passes(waiting, status=running, now=due, num=2)
+    assert late.actions == (Stop(PREPARE, 1, Reason.PODS_NOT_READY, STOP_GRACE_SECONDS),)
