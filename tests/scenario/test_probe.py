@@ -1,7 +1,10 @@
 """Attempts whose Jobs completed, and whose pods were collected before anybody read their report."""
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from steerlm_jobs.contract.config import StageConfig
 from steerlm_jobs.contract.report import Report
@@ -94,3 +97,100 @@ def test_a_result_that_is_not_there_is_a_failure_with_the_words_of_the_probe():
         "ResultNotFound",
         "s3://runs/train-apm/x: there is no result",
     )
+
+
+def probed(*, has_nodes: bool = False) -> MemoryCluster:
+    """Return a cluster in which a probe looks for the result of train-apm."""
+    cluster = MemoryCluster()
+    cluster.add_run(quickstart())
+    settle(cluster)
+    while status_of(cluster)["stages"][1]["state"] != "Running":
+        cluster.tick()
+        settle(cluster)
+    cluster.watchers = []
+    cluster.tick()
+    collect(cluster, ())
+    cluster.has_nodes = has_nodes
+    cluster.now += timedelta(seconds=11)
+    settle(cluster)
+    assert jobs(cluster, PROBE_ROLE) == Counter(["train-apm"])
+    return cluster
+
+
+def condition(cluster: MemoryCluster, kind: str) -> tuple[str, str, str]:
+    found = next(c for c in status_of(cluster)["conditions"] if c["type"] == kind)
+    return found["status"], found["reason"], found["message"]
+
+
+def test_a_probe_that_does_not_start_says_why_and_is_given_up_in_time():
+    cluster = probed()
+    (probe,) = [j for j in cluster.objects(Resource.JOBS) if ROLE_LABEL in j["metadata"]["labels"]]
+    pod = {
+        "metadata": {
+            "name": "p",
+            "namespace": "default",
+            "labels": probe["metadata"]["labels"],
+            "ownerReferences": [{"uid": probe["metadata"]["uid"], "controller": True}],
+        },
+        "spec": {"nodeName": ""},
+        "status": {
+            "phase": "Pending",
+            "conditions": [
+                {
+                    "type": "PodScheduled",
+                    "status": "False",
+                    "reason": "Unschedulable",
+                    "message": "0/3 nodes",
+                }
+            ],
+        },
+    }
+    cluster.add(Resource.PODS, pod)
+    settle(cluster)
+    stage = status_of(cluster)["stages"][1]
+    assert (stage["state"], stage["reason"]) == ("Running", "Unschedulable")
+    assert stage["message"].endswith("a probe looks for the result, and waits: 0/3 nodes")
+    assert condition(cluster, "Progressing")[:2] == ("True", "Unschedulable")
+    assert condition(cluster, "Degraded")[:2] == ("True", "Unschedulable")
+    cluster.now += timedelta(seconds=1801)
+    settle(cluster)
+    cluster.tick()
+    cluster.tick()
+    settle(cluster)
+    stage = status_of(cluster)["stages"][1]
+    assert (stage["attempt"], stage["disruptions"], stage.get("failures", 0)) == (2, 1, 0)
+    assert stage["lastFailures"][0]["reason"] == "PodsNotReady"
+    assert jobs(cluster, PROBE_ROLE) == Counter()
+
+
+def test_a_probe_that_has_started_may_take_its_time():
+    cluster = probed(has_nodes=True)
+    cluster._end_pods = lambda job, pods: None
+    cluster.tick()
+    cluster.now += timedelta(days=1)
+    settle(cluster)
+    stage = status_of(cluster)["stages"][1]
+    assert (stage["state"], stage["attempt"], jobs(cluster, PROBE_ROLE)) == (
+        "Running",
+        1,
+        Counter(["train-apm"]),
+    )
+
+
+@pytest.mark.parametrize("end", [{"suspend": True}, {"shutdown": "Terminate"}])
+def test_a_probe_is_stopped_with_its_stage(end: dict[str, Any]):
+    cluster = probed(has_nodes=True)
+    cluster._end_pods = lambda job, pods: None
+    cluster.tick()
+    settle(cluster)
+    cluster.change_spec("quickstart", **end)
+    for _ in range(3):
+        settle(cluster)
+        cluster.tick()
+    settle(cluster)
+    assert jobs(cluster, PROBE_ROLE) == Counter()
+    running = [p for p in cluster.objects(Resource.PODS) if p["status"]["phase"] == "Running"]
+    assert running == []
+    stage = status_of(cluster)["stages"][1]
+    assert stage["state"] == {"suspend": "Pending", "shutdown": "Cancelled"}[next(iter(end))]
+    assert stage.get("disruptions", 0) == 0

@@ -7,7 +7,7 @@ from steerlm_jobs.contract.errors import ExitCode
 from steerlm_jobs.contract.report import Report
 from steerlm_operator.cluster.api import Object
 from steerlm_operator.cluster.attempts import attempts_of
-from steerlm_operator.core.observed import Attempt, AttemptState
+from steerlm_operator.core.observed import Attempt, AttemptState, Wait
 from steerlm_operator.render.names import PROBE_ROLE, ROLE_LABEL
 
 _GONE = Report(exit_code=ExitCode.BUG, message="the probe of its result ended without a report")
@@ -19,7 +19,10 @@ def is_probe(job: Object) -> bool:
 
 
 def with_probes(
-    attempts: Iterable[Attempt], probes: Sequence[Object], pods: Mapping[str, Sequence[Object]]
+    attempts: Iterable[Attempt],
+    probes: Sequence[Object],
+    pods: Mapping[str, Sequence[Object]],
+    waits: Mapping[str, Wait],
 ) -> tuple[Attempt, ...]:
     """Return the attempts, the silent ones with what their probes say.
 
@@ -27,10 +30,12 @@ def with_probes(
         attempts: Of the Jobs that are no probes.
         probes: The other Jobs.
         pods: All pods, by the uid of their Job.
+        waits: What Events say the pods of a Job wait for, by its uid.
     """
     if not probes:
         return tuple(attempts)
-    found = attempts_of(probes, (p for job in probes for p in pods.get(_uid(job), ())), {})
+    own = (pod for job in probes for pod in pods.get(_uid(job), ()))
+    found = attempts_of(probes, own, {}, waits)
     by_attempt = {(probe.stage, probe.number): probe for probe in found}
     return tuple(
         _with(attempt, by_attempt.get((attempt.stage, attempt.number))) for attempt in attempts
@@ -41,7 +46,14 @@ def _with(attempt: Attempt, probe: Attempt | None) -> Attempt:
     if probe is None or attempt.state is not AttemptState.SILENT:
         return attempt
     if probe.state is AttemptState.ACTIVE:
-        return replace(attempt, is_probed=True)
+        return replace(
+            attempt,
+            is_probed=True,
+            probe_waits_since=probe.created_at if probe.started_at is None else None,
+            waits_for=probe.waits_for,
+            stuck_since=probe.stuck_since,
+            stuck_node=probe.stuck_node,
+        )
     report = probe.report or _GONE
     if probe.exit_code == ExitCode.OK:  # what is there was made by this attempt
         made = report.model_copy(update={"is_cached": False})

@@ -63,7 +63,7 @@ class Reader:
                 read[uid] = (source, attempts_of([job], own, progress, waits))
         self._attempts[key] = read
         found = (attempt for _, attempts in read.values() for attempt in attempts)
-        return with_probes(found, probes, by_job)
+        return with_probes(found, probes, by_job, waits)
 
     def forget(self, key: RunKey) -> None:
         """Keep nothing of a run that is gone."""

@@ -291,18 +291,26 @@ async def _probe(seen: SeenRun, action: Probe, status: RunStatus, around: Surrou
 
 
 async def _stop(run: RunIdentity, action: Stop, around: Surroundings) -> None:
-    """Delete the Job: its pods get SIGTERM, and their grace to leave a checkpoint.
+    """Delete the Job and its probe: their pods get SIGTERM, and their grace to leave a checkpoint.
 
     A pod whose node does not answer never says that it has ended, and the Job waits for it: it is
     taken out of the cluster's books. What it may still write disturbs nobody.
     """
-    name = run.job_name(action.stage, action.attempt)
-    jobs = around.cache.owned(Resource.JOBS, run.uid)
-    job = next((job for job in jobs if job["metadata"]["name"] == name), None)
-    if job is None:
-        return
-    if "deletionTimestamp" not in job["metadata"]:
-        await around.api.delete(Resource.JOBS, run.namespace, name, job["metadata"]["uid"])
+    # The probe goes first: it is found by the attempt that it looks after.
+    for name in (
+        run.probe_name(action.stage, action.attempt),
+        run.job_name(action.stage, action.attempt),
+    ):
+        jobs = around.cache.owned(Resource.JOBS, run.uid)
+        job = next((job for job in jobs if job["metadata"]["name"] == name), None)
+        if job is not None:
+            await _delete(run, job, around)
+
+
+async def _delete(run: RunIdentity, job: Object, around: Surroundings) -> None:
+    metadata = job["metadata"]
+    if "deletionTimestamp" not in metadata:
+        await around.api.delete(Resource.JOBS, run.namespace, metadata["name"], metadata["uid"])
     for pod in around.cache.owned(Resource.PODS, run.uid):
         if _is_lost(pod, job, around):
             metadata = pod["metadata"]

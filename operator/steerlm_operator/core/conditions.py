@@ -10,6 +10,13 @@ from steerlm_operator.core.records import DONE, IN_FLIGHT, has_ended
 
 NODE_REASONS: Final = frozenset({Reason.NODE_UNREACHABLE, Reason.NODE_LOST})
 """What is the matter with a stage that runs as far as anybody has said."""
+_TROUBLES: Final = NODE_REASONS | {
+    Reason.UNSCHEDULABLE,
+    Reason.IMAGE_NOT_PULLED,
+    Reason.VOLUME_NOT_READY,
+    Reason.PODS_NOT_CREATED,
+}
+"""The same, and what the probe of its result may wait for."""
 
 
 def conditions(
@@ -108,7 +115,7 @@ def _now(record: StageStatus) -> tuple[Reason, str]:
             return record.reason, _sentence(record)
         case StageState.QUEUED:
             return Reason.STAGES_REMAIN, f"{record.name}: attempt {record.attempt} waits to start"
-        case StageState.RUNNING if record.reason in NODE_REASONS:
+        case StageState.RUNNING if record.reason in _TROUBLES:
             return record.reason, _sentence(record)
         case StageState.RUNNING:
             return Reason.STAGES_REMAIN, f"{record.name}: attempt {record.attempt} is running"
@@ -146,7 +153,7 @@ def _trouble(record: StageStatus) -> Reason | None:
     if record.state is StageState.RETRYING:
         return Reason.RETRYING
     is_running = record.state is StageState.RUNNING
-    return record.reason if is_running and record.reason in NODE_REASONS else None
+    return record.reason if is_running and record.reason in _TROUBLES else None
 
 
 def _succeeded(stages: tuple[StageStatus, ...], generation: int) -> Condition:

@@ -88,7 +88,9 @@ class Attempt:
     failed_at: datetime | None = None
     """When its Job failed, if not all of its pods have been seen to end; else None."""
     is_probed: bool = False
-    """True: a probe looks for the result of a silent one."""
+    """True: a probe looks for the result of a silent one; what waits or is stuck is its pod."""
+    probe_waits_since: datetime | None = None
+    """When that probe was created; None: its pod has started, or there is none."""
     has_no_result: bool = False
     """True: a probe has looked for it in vain; the report has its words."""
 

@@ -120,7 +120,7 @@ def _without_strays(
 def _is_stray(
     attempt: Attempt, records: Records, turn: StageId | None, control: Reason | None
 ) -> bool:
-    if attempt.state is not AttemptState.ACTIVE:
+    if attempt.state is not AttemptState.ACTIVE and not attempt.is_probed:
         return False
     record = records.get(attempt.stage)
     if record is None:
@@ -153,6 +153,8 @@ def _is_to_be_probed(
     attempt = observed.attempt(StageId(record.name), record.attempt)
     if attempt is None or attempt.state is not AttemptState.SILENT or attempt.is_probed:
         return False
+    if record.reason in STOP_REASONS:
+        return False  # its Job is being deleted, and its probe may be gone before
     is_due = (attempt.unreported_at() or now) <= now
     return is_due and control in {None, Reason.STOPPED, Reason.POLICY_DENIED}
 
@@ -273,7 +275,9 @@ def _limit(observed: Observed, stage: Stage, record: StageStatus, now: datetime)
     None while a queue holds it.
     """
     attempt = observed.attempt(stage.id, record.attempt)
-    if attempt is None or attempt.is_held or attempt.state is not AttemptState.ACTIVE:
+    if attempt is None or attempt.is_held:
+        return None
+    if attempt.state is not AttemptState.ACTIVE and not attempt.is_probed:
         return None
     lost_at = _lost_at(observed, record)
     if lost_at is not None:
@@ -290,6 +294,10 @@ def _time_out(
     One that was never heard is not stalled for us: a training has a watchdog of its own. Nor is one
     that was not asked again after its time, by an operator that was itself at rest, say.
     """
+    if attempt.is_probed:
+        since = attempt.probe_waits_since
+        late = None if since is None else since + pods_ready_timeout(spec, stage)
+        return None if late is None else _Limit(late, Reason.PODS_NOT_READY)
     if attempt.started_at is None:
         has_run = record.state is StageState.RUNNING  # shards, of which none works any more
         since = attempt.waits_since if has_run else attempt.created_at

@@ -152,16 +152,27 @@ def _silent(record: StageStatus, attempt: Attempt, terms: _Terms) -> StageStatus
     if not record.fingerprint:
         lost = replace(attempt, state=AttemptState.LOST)
         return _after(record, lost, outcome(lost, record.reason), terms)
+    reason, message = _state_of_probe(record, attempt)
     return record.model_copy(
         update={
             "state": StageState.RUNNING,
-            "message": "its Job completed and left no report; a probe looks for the result",
+            "reason": reason,
+            "message": message,
             "job_uid": attempt.uid,
             "start_time": record.start_time or attempt.created_at,
             "eta": None,
             **_place(record, attempt),
         }
     )
+
+
+def _state_of_probe(record: StageStatus, attempt: Attempt) -> tuple[Reason | None, str]:
+    if record.reason in STOP_REASONS:
+        return record.reason, record.message
+    message = "its Job completed and left no report; a probe looks for the result"
+    if not attempt.is_probed or attempt.waits_for is None:
+        return None, message
+    return attempt.waits_for.reason, f"{message}, and waits: {attempt.waits_for.message}"
 
 
 def _place(record: StageStatus, attempt: Attempt | None) -> dict[str, str]:

@@ -17,6 +17,11 @@ _TRIES: Final = 3
 """The store may be away for a while; each try reads the whole result."""
 
 
+_CPU: Final = "100m"
+_MEMORY: Final = "1Gi"
+"""A quota on requests refuses pods that name none. It hashes a stream of files in parts."""
+
+
 def probe_job(run: RunIdentity, spec: RunSpec, attempt: Launch, site: StagePodSettings) -> V1Job:
     """Return the probe of an attempt: its stage program, told to look for its result alone.
 
@@ -28,7 +33,7 @@ def probe_job(run: RunIdentity, spec: RunSpec, attempt: Launch, site: StagePodSe
     needs = PodNeeds(
         image=settings.image or spec.defaults.image or site.image,
         command=(*stage_command(attempt.config.kind), "--only-existing"),
-        resources=Resources(scratch=settings.resources.scratch),
+        resources=Resources(cpu=_CPU, memory=_MEMORY, scratch=settings.resources.scratch),
         placement=spec.defaults.cpu_placement,
         environment=attempt.environment,
         grace_seconds=site.grace_seconds,

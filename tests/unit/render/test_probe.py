@@ -61,3 +61,9 @@ def test_a_probe_is_told_apart_from_the_attempt_it_looks_after():
         for found in (job, probe)
     ]
     assert configs[0] == configs[1]
+
+
+def test_a_probe_asks_for_what_a_quota_wants_to_be_asked_for():
+    _, probe = jobs()
+    (container,) = probe["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["requests"] == {"cpu": "100m", "memory": "1Gi"}
