@@ -20,6 +20,10 @@ def observable(progress: Callable[[], Progress], host: str, port: int) -> Iterat
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # the name that http.server calls
+            with contextlib.suppress(ConnectionError):  # who asked has left: a poll is short
+                self._answer_path()
+
+        def _answer_path(self) -> None:
             if self.path == "/progress":
                 self._answer("application/json", progress().model_dump_json(by_alias=True))
             elif self.path == "/metrics":

@@ -18,7 +18,7 @@ from tests.cluster.build import (
     kubectl_program,
     s3_server,
 )
-from tests.cluster.cluster import ROOT, Cluster
+from tests.cluster.cluster import NAMESPACE, ROOT, Cluster
 from tests.cluster.control_plane import ADMIN
 
 FOLDER = ROOT / "runs/cluster"
@@ -31,7 +31,9 @@ def up(folder: Path) -> int:
         print(f"a cluster runs already (process {_pid(folder)}); `make cluster-down` ends it")
         return 1
     try:
-        print("building what a cluster is made of; the first time this takes some eight minutes")
+        print(
+            "making ready what a cluster is made of; the first time this takes some eight minutes"
+        )
         for build in (kubectl_program, s3_server, helm_program, control_plane):
             build()
     except CannotBuildError as error:
@@ -58,7 +60,9 @@ def up(folder: Path) -> int:
         f"\n  export KUBECONFIG={(folder / 'kubeconfig').absolute()}"
         "\n  kubectl apply -f crds/examples/quickstart.yaml"
         "\n  kubectl get steerlmruns --watch\n"
-        f"\nlogs: {folder}; `make cluster-down` ends it"
+        "\npods are processes here, and `kubectl logs` does not reach them. Their logs:"
+        f"\n  {folder}/pods/UID/log.txt, of the operator {folder}/operator.log"
+        "\n`make cluster-down` ends it; the next `make cluster` deletes its runs and results"
     )
     return 0
 
@@ -73,6 +77,8 @@ def serve(folder: Path) -> None:
         cluster.make_store()
         cluster.make_namespace("default")
         cluster.start_operator(progress_seconds="5")
+        # That operator is a process; nobody could pull the image of the chart's.
+        cluster.kubectl("scale", "deployment/steerlm-operator", "-n", NAMESPACE, "--replicas=0")
         shutil.copy(cluster.control_plane.kubeconfig(ADMIN), folder / "kubeconfig")
         (folder / "ready").touch()
         stopped.wait()
@@ -88,7 +94,7 @@ def down(folder: Path) -> int:
     until = time.monotonic() + START_SECONDS
     while _pid(folder) is not None and time.monotonic() < until:
         time.sleep(0.1)
-    print("the cluster is down")
+    print(f"the cluster is down; its logs and results stay in {folder} until the next one starts")
     return 0
 
 
