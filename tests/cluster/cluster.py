@@ -153,6 +153,11 @@ class Cluster:
         wait = ("wait", "-n", namespace, f"steerlmrun/{name}", f"--timeout={seconds}s")
         self.kubectl(*wait, f"--for=jsonpath={{.status.stages[0].reason}}={reason}")
 
+    def wait_until_heard(self, namespace: str, name: str, *, seconds: int = 60) -> None:
+        """Wait until the first stage of a run has told how far it is."""
+        wait = ("wait", "-n", namespace, f"steerlmrun/{name}", f"--timeout={seconds}s")
+        self.kubectl(*wait, "--for=jsonpath={.status.stages[0].progress.unit}=steps")
+
     def patch(self, namespace: str, name: str, spec: dict[str, Any]) -> None:
         """Change fields of a run's spec."""
         body = json.dumps({"spec": spec})

@@ -166,8 +166,11 @@ def test_a_pod_that_is_lost_is_replaced_by_the_next_attempt(
     run = a_run_that_prepares_slowly(stand_in_folder)
     if fault == "freeze":
         run["spec"]["stages"]["prepare"]["stallTimeoutSeconds"] = 8
+        run["spec"]["stages"]["prepare"]["env"][0]["value"] = "1"
     cluster.apply(namespace, run)
     cluster.wait_for_stage(namespace, "r", "prepare", "Running")
+    if fault == "freeze":
+        cluster.wait_until_heard(namespace, "r")  # the silence of what was never heard says nothing
     pod = cluster.get("pods", "-n", namespace)["items"][0]["metadata"]["name"]
     cluster.kubectl("annotate", "-n", namespace, f"pod/{pod}", f"steerlm.dev/fault={fault}")
     run = cluster.wait_for(namespace, "r", "Succeeded", seconds=120)
