@@ -1,106 +1,32 @@
 """One pass over one run: observe, plan, act, one write of the status, then events."""
 
-import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final, assert_never
+from typing import Final
 
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.status import RunStatus
+from steerlm_operator.cluster.acting import act, stop
 from steerlm_operator.cluster.admission import denied
-from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Object, Resource
-from steerlm_operator.cluster.cache import Cache, RunKey
-from steerlm_operator.cluster.events import Untold
-from steerlm_operator.cluster.ownership import NameTakenError, create_or_adopt
-from steerlm_operator.cluster.pods import Heard, grace_over_at
-from steerlm_operator.cluster.reading import Reader
+from steerlm_operator.cluster.api import ApiRefusedError, Resource
+from steerlm_operator.cluster.cache import RunKey
+from steerlm_operator.cluster.ownership import NameTakenError
 from steerlm_operator.cluster.runs import SeenRun, refused_status, status_body
 from steerlm_operator.cluster.serving import server_versions, tend
+from steerlm_operator.cluster.surroundings import Rest, Surroundings
 from steerlm_operator.cluster.tidying import outdated_jobs
-from steerlm_operator.core.admission import Policy
 from steerlm_operator.core.expiry import expiry
 from steerlm_operator.core.graph import StageId
 from steerlm_operator.core.happenings import Happening, happenings
-from steerlm_operator.core.observed import (
-    STUCK_PATIENCE,
-    AttemptState,
-    Launch,
-    Observed,
-    Plan,
-    Probe,
-    Stop,
-    Wait,
-)
+from steerlm_operator.core.observed import AttemptState, Observed, Plan, Stop
 from steerlm_operator.core.pinning import with_resolved
 from steerlm_operator.core.plan import plan
 from steerlm_operator.core.refusal import with_name_conflict, with_refused_launch
 from steerlm_operator.core.writing import is_minor, write_at
-from steerlm_operator.render.job import as_json, stage_job
-from steerlm_operator.render.names import RunIdentity
-from steerlm_operator.render.network import network_policy_json, service_json
-from steerlm_operator.render.probe import probe_job
-from steerlm_operator.render.settings import StagePodSettings
-
-log = logging.getLogger(__name__)
 
 _DENIED_PAUSE: Final = timedelta(seconds=30)
 """No event tells a run that another one has ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """All that a pass touches."""
-
-    api: KubeApi
-    cache: Cache
-    site: StagePodSettings
-    now: Callable[[], datetime]
-    progress: dict[str, Heard]
-    """What stage pods said last, by Job uid."""
-    untold: Untold
-    """What is recorded, and to be told in Events."""
-    waits: dict[str, Wait] = field(default_factory=dict)
-    """What Events say pods wait for, by Job uid."""
-    reader: Reader = field(default_factory=Reader)
-    at_rest: dict[RunKey, "Rest"] = field(default_factory=dict)
-    """Runs for which the last pass found nothing to do."""
-    policy: Policy = field(default_factory=Policy)
-    stuck_patience: timedelta = STUCK_PATIENCE
-    """So long after its grace a pod that was told to end is waited for."""
-    admitted: set[RunKey] = field(default_factory=set)
-    """Runs that are accepted in a pass and not recorded as that yet."""
-    progress_written: dict[RunKey, datetime] = field(default_factory=dict)
-    """When a status was last written for minor news alone."""
-    written: dict[RunKey, str] = field(default_factory=dict)
-    """The version of a run that our last write of its status made."""
-    left_alone: dict[RunKey, str] = field(default_factory=dict)
-    """Runs of which it has been told that their status cannot be read, and why."""
-
-    def forget(self, key: RunKey) -> None:
-        """Keep nothing of a run that is gone."""
-        self.reader.forget(key)
-        self.at_rest.pop(key, None)
-        self.admitted.discard(key)
-        self.progress_written.pop(key, None)
-        self.written.pop(key, None)
-        self.left_alone.pop(key, None)
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """What a pass saw that had nothing to do, and until when that holds if nothing changes."""
-
-    observed: Observed
-    server: tuple[str, ...]
-    """Versions of the objects of the model server."""
-    until: datetime | None
-
-    def holds(self, observed: Observed, server: tuple[str, ...], now: datetime) -> bool:
-        """Return True if another pass would have nothing to do, either."""
-        is_over = self.until is not None and now >= self.until
-        return not is_over and self.server == server and self.observed == observed
 
 
 async def reconcile(key: RunKey, around: Surroundings) -> float | None:
@@ -191,7 +117,7 @@ async def _carried_out(
 ) -> tuple[RunStatus, ApiRefusedError | None]:
     """Act; return what to record, and the server's refusal of a launch if that came of it."""
     try:
-        await _act(seen, planned, around)
+        await act(seen, planned, around)
     except NameTakenError as error:
         conflict = with_name_conflict(planned.status, _acted_on(planned), str(error), around.now())
         return conflict, None
@@ -238,8 +164,8 @@ async def _refuse(key: RunKey, seen: SeenRun, around: Surroundings) -> None:
         jobs, pods = (around.cache.owned(kind, uid) for kind in (Resource.JOBS, Resource.PODS))
         for attempt in around.reader.attempts(key, jobs, pods, around.progress, around.waits):
             if attempt.state is AttemptState.ACTIVE:
-                stop = Stop(attempt.stage, attempt.number, seen.told_to_end)
-                await _stop(seen.identity, stop, around)
+                stopping = Stop(attempt.stage, attempt.number, seen.told_to_end)
+                await stop(seen.identity, stopping, around)
 
 
 def _acted_on(planned: Plan) -> StageId:
@@ -253,76 +179,3 @@ async def _record(seen: SeenRun, status: RunStatus, around: Surroundings) -> Non
     around.cache.observe(Resource.RUNS, written)
     around.written[RunKey(run.namespace, run.name)] = written["metadata"]["resourceVersion"]
     around.untold.add(run, happenings(seen.status, status), around.now())
-
-
-async def _act(seen: SeenRun, planned: Plan, around: Surroundings) -> None:
-    for action in planned.actions:
-        match action:
-            case Launch():
-                await _launch(seen, action, planned.status, around)
-            case Stop():
-                await _stop(seen.identity, action, around)
-            case Probe():
-                await _probe(seen, action, planned.status, around)
-            case _:
-                assert_never(action)
-
-
-async def _launch(seen: SeenRun, action: Launch, status: RunStatus, around: Surroundings) -> None:
-    if seen.run is None:  # reconcile plans for valid runs only
-        return
-    run, site = seen.identity, around.site.pinned(status.resolved)
-    if not around.cache.owned(Resource.JOBS, run.uid):
-        await create_or_adopt(around.api, run, Resource.SERVICES, service_json(run))
-        policy = network_policy_json(run, site)
-        await create_or_adopt(around.api, run, Resource.NETWORK_POLICIES, policy)
-    job = as_json(stage_job(run, seen.run.spec, action, site))
-    created = await create_or_adopt(around.api, run, Resource.JOBS, job)
-    around.cache.observe(Resource.JOBS, created)
-
-
-async def _probe(seen: SeenRun, action: Probe, status: RunStatus, around: Surroundings) -> None:
-    if seen.run is None:  # reconcile plans for valid runs only
-        return
-    site = around.site.pinned(status.resolved)
-    job = as_json(probe_job(seen.identity, seen.run.spec, action.attempt, site))
-    created = await create_or_adopt(around.api, seen.identity, Resource.JOBS, job)
-    around.cache.observe(Resource.JOBS, created)
-
-
-async def _stop(run: RunIdentity, action: Stop, around: Surroundings) -> None:
-    """Delete the Job and its probe: their pods get SIGTERM, and their grace to leave a checkpoint.
-
-    A pod whose node does not answer never says that it has ended, and the Job waits for it: it is
-    taken out of the cluster's books. What it may still write disturbs nobody.
-    """
-    # The probe goes first: it is found by the attempt that it looks after.
-    for name in (
-        run.probe_name(action.stage, action.attempt),
-        run.job_name(action.stage, action.attempt),
-    ):
-        jobs = around.cache.owned(Resource.JOBS, run.uid)
-        job = next((job for job in jobs if job["metadata"]["name"] == name), None)
-        if job is not None:
-            await _delete(run, job, around)
-
-
-async def _delete(run: RunIdentity, job: Object, around: Surroundings) -> None:
-    metadata = job["metadata"]
-    if "deletionTimestamp" not in metadata:
-        await around.api.delete(Resource.JOBS, run.namespace, metadata["name"], metadata["uid"])
-    for pod in around.cache.owned(Resource.PODS, run.uid):
-        if _is_lost(pod, job, around):
-            metadata = pod["metadata"]
-            await around.api.delete(
-                Resource.PODS, run.namespace, metadata["name"], metadata["uid"], grace_seconds=0
-            )
-
-
-def _is_lost(pod: Object, job: Object, around: Surroundings) -> bool:
-    """Return True for a pod of a Job that is to be given up, and has not been yet."""
-    over_at, metadata = grace_over_at(pod), pod["metadata"]
-    is_stuck = over_at is not None and over_at + around.stuck_patience <= around.now()
-    owners = [owner["uid"] for owner in metadata.get("ownerReferences", ())]
-    is_given_up = metadata.get("deletionGracePeriodSeconds") == 0
-    return is_stuck and not is_given_up and job["metadata"]["uid"] in owners

@@ -14,7 +14,8 @@ from steerlm_operator.cluster.liveness import SignsOfLife
 from steerlm_operator.cluster.pauses import backoff_seconds, draw_of
 from steerlm_operator.cluster.pods import Heard
 from steerlm_operator.cluster.queue import WorkQueue
-from steerlm_operator.cluster.reconciler import Surroundings, reconcile
+from steerlm_operator.cluster.reconciler import reconcile
+from steerlm_operator.cluster.surroundings import Surroundings
 from steerlm_operator.core.admission import Policy
 from steerlm_operator.core.observed import STUCK_PATIENCE, Wait
 from steerlm_operator.render.names import SELECTOR

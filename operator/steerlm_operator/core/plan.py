@@ -16,6 +16,7 @@ from steerlm_operator.core.active import ended_seconds, running_seconds
 from steerlm_operator.core.derive import derived_status
 from steerlm_operator.core.graph import Stage, StageId, stage_graph
 from steerlm_operator.core.launch import launch
+from steerlm_operator.core.limits import limit_of, lost_at
 from steerlm_operator.core.observed import (
     Action,
     Attempt,
@@ -26,7 +27,7 @@ from steerlm_operator.core.observed import (
     Stop,
 )
 from steerlm_operator.core.outcome import STOP_REASONS
-from steerlm_operator.core.policies import pods_ready_timeout, retry_policy, stall_timeout
+from steerlm_operator.core.policies import retry_policy
 from steerlm_operator.core.records import DONE, IN_FLIGHT, Records, recorded, with_record
 from steerlm_operator.core.retry import acted_retry, with_retry
 from steerlm_operator.core.reuse import next_fingerprint, with_existing
@@ -34,8 +35,6 @@ from steerlm_operator.core.settle import budget_of, settled
 
 STOP_GRACE_SECONDS: Final = 60.0
 """How long a stalled or overdue attempt may take to end."""
-_ASKED_AGAIN: Final = timedelta(seconds=10)
-"""So much later it is looked whether an attempt that seems to stand still was asked once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +162,7 @@ def _while_running(
     observed: Observed, stage: Stage, records: Records, control: Reason | None, now: datetime
 ) -> _Step:
     record = records[stage.id]
-    limit = _limit(observed, stage, record, now)
+    limit = limit_of(observed, stage, record, now)
     is_over = limit is not None and limit.at <= now
     reason = _stop_reason(record, control, limit.reason if limit and is_over else None)
     if reason is None:
@@ -173,19 +172,11 @@ def _while_running(
         stopping = record.model_copy(update={"reason": reason, "message": message})
         return _Step(with_record(records, stopping), look_again_at=now)
     grace = None if reason is Reason.SUSPENDED else STOP_GRACE_SECONDS
-    lost_at = _lost_at(observed, record)
+    given_up_at = lost_at(observed, record)
     times = [] if grace is None else [now + timedelta(seconds=grace)]
-    times += [] if lost_at is None or lost_at <= now else [lost_at]
+    times += [] if given_up_at is None or given_up_at <= now else [given_up_at]
     stop = Stop(stage.id, record.attempt, reason, grace)
     return _Step(records, (stop,), min(times, default=None))
-
-
-def _lost_at(observed: Observed, record: StageStatus) -> datetime | None:
-    """Return when the node of a pod that was told to end counts as lost; None: none is ending."""
-    attempt = observed.attempt(StageId(record.name), record.attempt)
-    if attempt is None or attempt.stuck_since is None:
-        return None
-    return attempt.stuck_since + observed.stuck_patience
 
 
 def _due(observed: Observed, record: StageStatus, now: datetime) -> datetime | None:
@@ -258,57 +249,6 @@ def _ready_at(spec: RunSpec, stage: Stage, record: StageStatus) -> datetime | No
     if record.state is not StageState.RETRYING or record.completion_time is None:
         return None
     return record.completion_time + budget_of(record).backoff(retry_policy(spec, stage))
-
-
-@dataclass(frozen=True, slots=True)
-class _Limit:
-    """When an attempt has taken too long for its next sign of life, and what that is called."""
-
-    at: datetime
-    reason: Reason
-    message: str = ""
-
-
-def _limit(observed: Observed, stage: Stage, record: StageStatus, now: datetime) -> _Limit | None:
-    """Return until when the attempt must have started, moved on, or ended if it was told to.
-
-    None while a queue holds it.
-    """
-    attempt = observed.attempt(stage.id, record.attempt)
-    if attempt is None or attempt.is_held:
-        return None
-    if attempt.state is not AttemptState.ACTIVE and not attempt.is_probed:
-        return None
-    lost_at = _lost_at(observed, record)
-    if lost_at is not None:
-        where = f"its pod on node {attempt.stuck_node} did not end"
-        return _Limit(lost_at, Reason.NODE_LOST, f"{where}: the node does not answer")
-    return _time_out(attempt, record, stage, observed.run.spec, now)
-
-
-def _time_out(
-    attempt: Attempt, record: StageStatus, stage: Stage, spec: RunSpec, now: datetime
-) -> _Limit | None:
-    """Return until when an attempt must have started, or moved on since it was last heard.
-
-    One that was never heard is not stalled for us: a training has a watchdog of its own. Nor is one
-    that was not asked again after its time, by an operator that was itself at rest, say.
-    """
-    if attempt.is_probed:
-        since = attempt.probe_waits_since
-        late = None if since is None else since + pods_ready_timeout(spec, stage)
-        return None if late is None else _Limit(late, Reason.PODS_NOT_READY)
-    if attempt.started_at is None:
-        has_run = record.state is StageState.RUNNING  # shards, of which none works any more
-        since = attempt.waits_since if has_run else attempt.created_at
-        ready_by = None if since is None else since + pods_ready_timeout(spec, stage)
-        return None if ready_by is None else _Limit(ready_by, Reason.PODS_NOT_READY)
-    if attempt.progressed_at is None:
-        return None
-    due_at = max(attempt.progressed_at, attempt.started_at) + stall_timeout(spec, stage)
-    is_asked = attempt.asked_at is None or attempt.asked_at >= due_at
-    is_open = due_at <= now and not is_asked
-    return _Limit(now + _ASKED_AGAIN if is_open else due_at, Reason.STALLED)
 
 
 def _earlier(
