@@ -57,7 +57,7 @@ def test_rules_and_list_keys_stand_at_fields_that_exist():
 
 
 def test_the_server_keeps_the_stages_of_a_status_as_one_value():
-    """ADR 15: their owners, a field at a time, would be half of every run object."""
+    """ADR 15: the server would keep and merge the owner of each of their fields."""
     status = object_schema()["properties"]["status"]["properties"]
     assert "x-kubernetes-list-type" not in status["stages"]  # none says atomic
     assert status["conditions"]["x-kubernetes-list-map-keys"] == ["type"]
