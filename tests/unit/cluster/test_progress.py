@@ -1,6 +1,7 @@
 """Asking pods how far they are: what they answer may be anything, and harms nothing."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
@@ -21,7 +22,8 @@ from tests.scenario.memory_cluster import MemoryCluster
 from tests.unit.cluster.objects import a_job, a_pod, a_run
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-FIRST = int(IPv4Address("127.77.0.1"))
+FIRST = int(IPv4Address(f"127.{100 + os.getpid() // 256 % 100}.{os.getpid() % 256}.1"))
+"""Addresses of this process alone: the port is the same everywhere, and tests run side by side."""
 TOLD = Progress(done=3, total=10)
 Answer = Callable[[web.Request], Any]
 
