@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from steerlm_operator.api.loading import InvalidRunError, load_run
 
+pytestmark = pytest.mark.slow  # seconds of the minute that make check may take
+
 REALS = st.decimals(min_value="0.001", max_value="0.999", places=6).map(str) | st.floats(
     0.001, 0.999
 )

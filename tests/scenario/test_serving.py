@@ -11,6 +11,8 @@ from steerlm_operator.render.settings import StagePodSettings
 from tests.scenario.memory_cluster import MemoryCluster, succeed
 from tests.scenario.test_operator import a_run, launched, run_to_end, settle, status_of
 
+pytestmark = pytest.mark.slow  # seconds of the minute that make check may take
+
 ANEW = {"count": 1, "ignoreCache": True, "fromStage": "train-acsft-1"}
 DIGEST = "steerlm.dev/model-digest"
 
@@ -229,7 +231,6 @@ def test_time_after_the_end_stands_still_while_the_run_serves():
     assert cluster.objects(Resource.RUNS) == []
 
 
-@pytest.mark.slow
 def test_an_operator_that_is_killed_anywhere_ends_with_one_server():
     for number in range(40):
         for is_applied in (False, True):

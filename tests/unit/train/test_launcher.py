@@ -7,6 +7,8 @@ from steerlm_jobs.contract.errors import StalledError
 from steerlm_jobs.train.engine_choice import zero_stage
 from steerlm_jobs.train.launcher import Nodes, meeting_place
 
+pytestmark = pytest.mark.slow  # seconds of the minute that make check may take
+
 POD = {"JOB_COMPLETION_INDEX": "1", "MASTER_ADDR": "run-0.run"}
 
 

@@ -21,6 +21,8 @@ from tests.unit.train.builders import (
     an_objective,
 )
 
+pytestmark = pytest.mark.slow  # seconds of the minute that make check may take
+
 TRAINING = a_training()
 CURVE = Path(__file__).parents[2] / "golden" / "train" / "loss_curve.json"
 
@@ -160,7 +162,6 @@ def test_the_gradient_norm_does_not_depend_on_the_accumulation(tmp_path):
         assert other.gradient_norms == pytest.approx(whole.gradient_norms, rel=1e-3)
 
 
-@pytest.mark.slow
 def test_bf16_follows_the_fp32_curve_for_fifty_steps(tmp_path):
     slow = {"learning_rate": 1e-3, "epochs": 10}
     exact = trained(tmp_path / "a", training=a_training(**slow))[1]

@@ -24,6 +24,8 @@ from steerlm_jobs.evaluation.judge.judging import Judge
 from steerlm_jobs.evaluation.judge.keys import judge_key
 from tests.unit.evaluation.judge.builders import KEY, Answer, a_comparison, a_stand_in, said
 
+pytestmark = pytest.mark.slow  # seconds of the minute that make check may take
+
 MESSAGES = ({"role": "user", "content": "Why?"},)
 NOW = datetime(2026, 11, 5, 12, tzinfo=UTC)
 

@@ -19,6 +19,8 @@ from tests.unit.evaluation.judge.builders import (
 )
 from tests.unit.store.suite import a_config
 
+pytestmark = pytest.mark.slow  # seconds of the minute that make check may take
+
 AWAY = Answer(503, headers={"Retry-After": "9999"})
 WANTED = [
     a_comparison("p1"),
