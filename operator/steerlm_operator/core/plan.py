@@ -13,6 +13,7 @@ from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.run import RunSpec, Shutdown
 from steerlm_operator.api.status import ActedRetry, StageState, StageStatus
 from steerlm_operator.core.active import ended_seconds, running_seconds
+from steerlm_operator.core.attempt_end import budget_of
 from steerlm_operator.core.derive import derived_status
 from steerlm_operator.core.graph import Stage, StageId, stage_graph
 from steerlm_operator.core.launch import launch
@@ -31,7 +32,7 @@ from steerlm_operator.core.policies import retry_policy
 from steerlm_operator.core.records import DONE, IN_FLIGHT, Records, recorded, with_record
 from steerlm_operator.core.retry import acted_retry, with_retry
 from steerlm_operator.core.reuse import next_fingerprint, with_existing
-from steerlm_operator.core.settle import budget_of, settled
+from steerlm_operator.core.settle import settled
 
 STOP_GRACE_SECONDS: Final = 60.0
 """How long a stalled or overdue attempt may take to end."""

@@ -9,12 +9,12 @@ from steerlm_jobs.contract.kinds import StageKind
 from steerlm_jobs.contract.report import PrepareFindings
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.status import ActedRetry, ArtifactRef, StageState
+from steerlm_operator.core.attempt_end import failed_gates_message
 from steerlm_operator.core.configs import gates, stage_salt
 from steerlm_operator.core.graph import Stage, StageId
 from steerlm_operator.core.observed import Observed
 from steerlm_operator.core.recipes import stage_recipe
 from steerlm_operator.core.records import DONE, Records
-from steerlm_operator.core.settle import failed_gates_message
 
 
 def next_fingerprint(
