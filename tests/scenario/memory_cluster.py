@@ -47,6 +47,8 @@ class MemoryCluster:
         """Which call is the operator's last, counted from 0."""
         self.is_applied_before_kill = False
         self.watchers: list[Watcher] = []
+        self.statuses: list[Object] = []
+        """Each status that was written to a run."""
         self.refusals = 0
         """How many Jobs a quota refuses."""
         self.has_nodes = True
@@ -168,6 +170,7 @@ class MemoryCluster:
                 raise ApiRefusedError(422, "Invalid", str(error)) from None
             self.writes.append(("apply", Resource.RUNS))
             status = json.loads(json.dumps(body["status"]))
+            self.statuses.append(status)
             if run["status"] != status:
                 run["status"] = status
                 self._touch(Resource.RUNS, run)

@@ -268,7 +268,24 @@ def test_a_job_that_the_server_refuses_is_told_and_tried_again():
     prepare = status_of(cluster)["stages"][0]
     assert (prepare["state"], prepare["reason"]) == ("Queued", "LaunchRefused")
     assert "exceeded quota" in prepare["message"]
+    progressing = status_of(cluster)["conditions"][1]
+    assert (progressing["type"], progressing["reason"]) == ("Progressing", "LaunchRefused")
     assert run_to_end(cluster)["phase"] == "Succeeded"
+
+
+def test_what_became_of_a_launch_is_told_by_the_same_write_in_all_places():
+    refused, taken = MemoryCluster(), MemoryCluster()
+    refused.refusals = 1
+    uid = taken.add_run(a_run())["metadata"]["uid"]
+    refused.add_run(a_run())
+    foreign = {"metadata": {"name": f"quickstart-{uid[:8]}-prepare-1", "namespace": "default"}}
+    taken.add(Resource.JOBS, foreign)
+    for cluster, reason in ((refused, "LaunchRefused"), (taken, "JobNameConflict")):
+        settle(cluster)
+        told = [status for status in cluster.statuses if status["stages"][0].get("reason")]
+        assert told[0]["stages"][0]["reason"] == reason
+        assert {status["conditions"][1]["reason"] for status in told} == {reason}
+    assert [status["phase"] for status in taken.statuses] == ["Running", "Failed"]
 
 
 def test_pods_that_do_not_start_are_given_up_in_time_as_a_disruption():

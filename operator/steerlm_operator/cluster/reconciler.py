@@ -57,7 +57,7 @@ async def reconcile(key: RunKey, around: Surroundings) -> float | None:
     if rest is not None and rest.holds(observed, server, now):
         return _seconds_until(rest.until, around)
     planned = _pinned(plan(observed, now), observed, around)
-    status, refusal = await _carried_out(seen, planned, around)
+    status, refusal = await _carried_out(seen, observed, planned, around)
     site = around.site.pinned(status.resolved)
     served = await tend(around.api, around.cache, site, seen.identity, seen.run.spec, status, now)
     status, refusal = served.status, refusal or served.refusal
@@ -113,19 +113,20 @@ def _pinned(planned: Plan, observed: Observed, around: Surroundings) -> Plan:
 
 
 async def _carried_out(
-    seen: SeenRun, planned: Plan, around: Surroundings
+    seen: SeenRun, observed: Observed, planned: Plan, around: Surroundings
 ) -> tuple[RunStatus, ApiRefusedError | None]:
     """Act; return what to record, and the server's refusal of a launch if that came of it."""
+    status, now = planned.status, around.now()
     try:
         await act(seen, planned, around)
     except NameTakenError as error:
-        conflict = with_name_conflict(planned.status, _acted_on(planned), str(error), around.now())
-        return conflict, None
+        return with_name_conflict(observed, status, _acted_on(planned), str(error), now), None
     except ApiRefusedError as error:
         if not error.is_refusal:
             raise
-        return with_refused_launch(planned.status, _acted_on(planned), str(error)), error
-    return planned.status, None
+        stage = _acted_on(planned)
+        return with_refused_launch(observed, status, stage, str(error), now), error
+    return status, None
 
 
 async def _recorded(

@@ -1,5 +1,6 @@
 """The status of a run, derived from the records of its stages and from nothing else."""
 
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Final
@@ -10,9 +11,9 @@ from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.api.status import MAX_METRICS, Phase, RunStatus, StageState, StageStatus
 from steerlm_operator.core.conditions import conditions, ending, not_serving
-from steerlm_operator.core.graph import Stage
+from steerlm_operator.core.graph import Stage, stage_graph
 from steerlm_operator.core.observed import Observed
-from steerlm_operator.core.records import DONE, Records, has_ended
+from steerlm_operator.core.records import DONE, Records, has_ended, recorded
 from steerlm_operator.core.retry import seen_count
 
 _ENDS: Final = {
@@ -56,6 +57,15 @@ def derived_status(
             "conditions": shown,
             "stages": stages,
         }
+    )
+
+
+def derived_again(observed: Observed, status: RunStatus, now: datetime) -> RunStatus:
+    """Return a planned status whose record of a stage has changed, the rest as that makes it."""
+    graph = stage_graph(observed.run.spec)
+    records = recorded(status, graph)
+    return derived_status(
+        replace(observed, status=status), graph, records, status.active_seconds, now
     )
 
 

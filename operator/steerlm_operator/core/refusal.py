@@ -4,26 +4,32 @@ from datetime import datetime
 
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.status import RunStatus, StageState, StageStatus
+from steerlm_operator.core.derive import derived_again
 from steerlm_operator.core.graph import StageId
+from steerlm_operator.core.observed import Observed
 
 _MAX_MESSAGE = 500
 
 
-def with_name_conflict(status: RunStatus, stage: StageId, message: str, now: datetime) -> RunStatus:
+def with_name_conflict(
+    observed: Observed, status: RunStatus, stage: StageId, message: str, now: datetime
+) -> RunStatus:
     """Return the status of a run whose stage fails, for an object of its name is not the run's."""
-    change = {
+    change: dict[str, object] = {
         "state": StageState.FAILED,
         "reason": Reason.JOB_NAME_CONFLICT,
         "message": message[:_MAX_MESSAGE],
         "completion_time": now,
     }
-    return _with_stage(status, stage, change)
+    return derived_again(observed, _with_stage(status, stage, change), now)
 
 
-def with_refused_launch(status: RunStatus, stage: StageId, message: str) -> RunStatus:
+def with_refused_launch(
+    observed: Observed, status: RunStatus, stage: StageId, message: str, now: datetime
+) -> RunStatus:
     """Return the status of a run whose stage waits, for the server refuses its Job."""
     change: dict[str, object] = {"reason": Reason.LAUNCH_REFUSED, "message": message[:_MAX_MESSAGE]}
-    return _with_stage(status, stage, change)
+    return derived_again(observed, _with_stage(status, stage, change), now)
 
 
 def _with_stage(status: RunStatus, stage: StageId, change: dict[str, object]) -> RunStatus:
