@@ -12,9 +12,10 @@ INSTALL := $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python
 # What `make gen` writes; committed, and compared by `make check`.
 GENERATED := examples/data docs/reference crds charts/steerlm-operator/files
 FAST := not slow and not cluster and not gpu
-# Most tests use one thread each and nothing that two could fight over. Those that train or start servers want the machine alone.
+# Most tests use one thread each and nothing that two could fight over.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
-ALONE := tests/slow tests/cluster
+# Those that train or start servers come after them, two at a time: the tests of a module, and all of the cluster, stay in one process.
+HEAVY := tests/slow tests/cluster
 
 export UV_PYTHON_DOWNLOADS := never
 # Where it is set, each of the test processes compiles all test modules anew, at every start.
@@ -43,8 +44,8 @@ check: lint  ## What must be green before a commit: style, types, layers, fast t
 	@$(MAKE) --no-print-directory fresh
 
 test: lint fresh  ## Everything that can be tested without a GPU, slow tests included
-	$(BIN)/python -m pytest $(PARALLEL) $(ALONE:%=--ignore=%)
-	$(BIN)/python -m pytest $(ALONE)
+	$(BIN)/python -m pytest $(PARALLEL) $(HEAVY:%=--ignore=%)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --durations 25 $(HEAVY)
 
 fix: $(VENV)/.dev  ## Put the code into shape: format, and repair what ruff can
 	$(BIN)/ruff format .

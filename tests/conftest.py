@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import settings
@@ -15,9 +17,16 @@ os.environ.update(
 settings.register_profile("steerlm", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("steerlm")
 
+_HERE: Final = Path(__file__).parent
+
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Skip what needs a device that is not there, and say so."""
+    """Keep together what shares something; skip what needs a device that is not there."""
+    for item in items:
+        if item.path.parent == _HERE / "slow":
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        if item.path.parent == _HERE / "cluster":  # of which there is one
+            item.add_marker(pytest.mark.xdist_group("cluster"))
     needing = [item for item in items if item.get_closest_marker("gpu")]
     if needing and not _has_cuda():
         for item in needing:

@@ -94,8 +94,8 @@ def test_other_words_of_the_same_refusal_are_written_once_a_minute():
             writes.append([kind for _, kind in cluster.writes[before:]].count(Resource.RUNS))
         return writes
 
-    # the attempt and the refusal; it as a condition; its other words; twice nothing; they again
-    assert asyncio.run(story()) == [2, 1, 1, 0, 0, 1]
+    # the attempt and the refusal; its other words; three times nothing; they again
+    assert asyncio.run(story()) == [2, 1, 0, 0, 0, 1]
 
 
 def test_a_conflict_that_lasts_is_tried_again_ever_more_slowly():

@@ -1,6 +1,7 @@
 """The operator's process: settings in, exit code out. What watches the cluster is handed in."""
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -29,6 +30,10 @@ _MISSING_CRD: Final = (
 )
 _NOT_LOGGED_IN: Final = 401
 _PAUSE_SECONDS: Final = 1.0
+_COLLECT_AFTER: Final = (20_000, 20, 50)
+"""Objects, collections of the youngest, of the middle ones. Python's own numbers look at all that
+the cache holds, and at every module, so often that runs wait a tenth of a second for it, and a
+tenth of the CPU time goes there (docs/results.md)."""
 _LAST_WORDS_SECONDS: Final = 1.5
 """So long an operator that is to end tells of what has happened."""
 
@@ -39,6 +44,8 @@ async def operate(watch: Watch) -> int:
         level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s"
     )
     logging.getLogger("kopf").setLevel(logging.WARNING)  # it tells of every event
+    gc.freeze()  # what was imported stays
+    gc.set_threshold(*_COLLECT_AFTER)
     try:
         settings = Settings.from_environment()
     except InvalidSettingsError as error:
