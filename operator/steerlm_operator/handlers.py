@@ -9,6 +9,7 @@ from typing import Any
 import kopf
 
 from steerlm_operator.cluster.api import Resource
+from steerlm_operator.cluster.client import PAGE
 from steerlm_operator.cluster.process import operate
 from steerlm_operator.cluster.shell import Shell
 from steerlm_operator.render.names import SELECTOR
@@ -73,6 +74,7 @@ def settings() -> kopf.OperatorSettings:
     found = kopf.OperatorSettings()
     found.posting.enabled = False
     found.scanning.disabled = True
+    found.watching.chunk_size = PAGE
     found.watching.label_selectors["batch", "jobs"] = SELECTOR
     found.watching.label_selectors["", "pods"] = SELECTOR
     found.watching.label_selectors["apps", "deployments"] = SELECTOR

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Object, Resource
+from steerlm_operator.cluster.trimming import trimmed
 from tests.cluster.places import NO_NODE, InMemory, Place, Real
 from tests.quickstart import quickstart
 
@@ -87,6 +88,17 @@ def test_what_is_created_has_an_identity_and_is_listed(place: Place):
         assert before < int(made["resourceVersion"])
         assert int(made["resourceVersion"]) <= (await api.list_all(Resource.JOBS)).version
         assert await names(api, place, Resource.JOBS) == ["j"]
+
+    place.play(story)
+
+
+def test_what_is_listed_is_what_the_cache_keeps(place: Place):
+    async def story(api: KubeApi) -> None:
+        await api.create(Resource.JOBS, place.namespace, a_job())
+        (found,) = await listed(api, place, Resource.JOBS)
+        assert found == trimmed(Resource.JOBS, found)
+        assert "template" not in found["spec"]
+        assert "completions" in found["spec"]
 
     place.play(story)
 

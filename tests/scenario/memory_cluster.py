@@ -18,6 +18,7 @@ from steerlm_jobs.contract.report import Report
 from steerlm_operator.api.status import RunStatus
 from steerlm_operator.cluster.api import ApiRefusedError, Listed, Object, Resource
 from steerlm_operator.cluster.shell import WATCHED
+from steerlm_operator.cluster.trimming import trimmed
 from steerlm_operator.render.names import CONFIG_ANNOTATION
 from tests.scenario.world import a_success
 
@@ -105,7 +106,7 @@ class MemoryCluster:
 
         def chosen() -> list[Object]:
             return [
-                found
+                trimmed(resource, found)
                 for found in self.objects(resource)
                 if wanted.items() <= found["metadata"].get("labels", {}).items()
             ]

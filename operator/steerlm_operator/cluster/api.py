@@ -72,7 +72,7 @@ class KubeApi(Protocol):
     """The calls that a pass makes. Each may raise `ApiRefusedError`."""
 
     async def list_all(self, resource: Resource, label_selector: str = "") -> Listed:
-        """Return all objects of a kind that the operator may see."""
+        """Return all objects of a kind that the operator may see, as the cache keeps them."""
         ...
 
     async def events_about(self, namespace: str, uid: str) -> list[Object]:

@@ -12,9 +12,11 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
 
 from steerlm_operator.cluster.api import PATHS, ApiRefusedError, Listed, Object, Resource
+from steerlm_operator.cluster.trimming import trimmed
 from steerlm_operator.render.names import FIELD_MANAGER
 
-_PAGE: Final = 500
+PAGE: Final = 500
+"""Objects of one answer: the list of a thousand runs' Jobs has a hundred megabytes."""
 _APPLY: Final = "application/apply-patch+yaml"
 _JSON: Final = "application/json"
 
@@ -59,15 +61,15 @@ class Client:
         await self._transport.close()  # type: ignore[no-untyped-call]  # ships no types
 
     async def list_all(self, resource: Resource, label_selector: str = "") -> Listed:
-        """Return all objects of a kind, page by page."""
-        query = {"limit": str(_PAGE)}
+        """Return all objects of a kind, trimmed page by page: many runs have large Jobs."""
+        query = {"limit": str(PAGE)}
         if label_selector:
             query["labelSelector"] = label_selector
         found: list[Object] = []
         version = 0
         while True:
             page = await self._call("GET", resource, f"{PATHS[resource]}/{resource}", query)
-            found += page.get("items", [])
+            found += (trimmed(resource, item) for item in page.get("items", []))
             version = version or int(page["metadata"].get("resourceVersion") or 0)
             following = page["metadata"].get("continue")
             if not following:
@@ -76,7 +78,7 @@ class Client:
 
     async def events_about(self, namespace: str, uid: str) -> list[Object]:
         """Return the Events about an object, the oldest first."""
-        query = {"fieldSelector": f"involvedObject.uid={uid}", "limit": str(_PAGE)}
+        query = {"fieldSelector": f"involvedObject.uid={uid}", "limit": str(PAGE)}
         found = await self._call("GET", Resource.EVENTS, _path(Resource.EVENTS, namespace), query)
         return sorted(found.get("items", []), key=lambda e: int(e["metadata"]["resourceVersion"]))
 
