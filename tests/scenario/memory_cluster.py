@@ -91,7 +91,9 @@ class MemoryCluster:
             pods = [p for p in self.objects(Resource.PODS) if _owner(p) == job["metadata"]["uid"]]
             if not self.has_nodes or "deletionTimestamp" in job["metadata"]:
                 continue
-            if not pods and not job["status"].get("conditions"):
+            if self._is_overdue(job):
+                self._end_overdue(job, pods)
+            elif not pods and not job["status"].get("conditions"):
                 self._start_pods(job)
             elif any(pod["spec"]["nodeName"] in self.lost_nodes for pod in pods):
                 continue
@@ -309,6 +311,21 @@ class MemoryCluster:
                 "containerStatuses": [{"name": "stage", "ready": True, "state": started}],
             }
             self.add(Resource.PODS, pod)
+
+    def _is_overdue(self, job: Object) -> bool:
+        seconds = job["spec"].get("activeDeadlineSeconds")
+        age = self.now - datetime.fromisoformat(job["metadata"]["creationTimestamp"])
+        has_ended = bool(job["status"].get("conditions"))
+        return seconds is not None and not has_ended and age >= timedelta(seconds=seconds)
+
+    def _end_overdue(self, job: Object, pods: list[Object]) -> None:
+        """End a Job after its time: its controller deletes the pods, and says so."""
+        for pod in pods:
+            self._mark(Resource.PODS, pod)
+        job["status"]["conditions"] = [
+            {"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}
+        ]
+        self._touch(Resource.JOBS, job)
 
     def _end_pods(self, job: Object, pods: list[Object]) -> None:
         annotations = job["spec"]["template"]["metadata"]["annotations"]

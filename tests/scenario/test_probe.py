@@ -163,17 +163,35 @@ def test_a_probe_that_does_not_start_says_why_and_is_given_up_in_time():
     assert jobs(cluster, PROBE_ROLE) == Counter()
 
 
-def test_a_probe_that_has_started_may_take_its_time():
+def hung(seconds: int) -> MemoryCluster:
+    """Return a cluster in which a probe has started, so long ago, and says nothing."""
     cluster = probed(has_nodes=True)
     cluster._end_pods = lambda job, pods: None
     cluster.tick()
-    cluster.now += timedelta(days=1)
+    settle(cluster)
+    cluster.tick(seconds)
+    cluster.tick(0)  # a pod that is ended takes a moment
+    settle(cluster)
+    return cluster
+
+
+def test_a_probe_that_has_started_may_take_its_time():
+    cluster = hung(1800 + 590)  # podsReadyTimeoutSeconds is no bound of it
+    stage = status_of(cluster)["stages"][1]
+    assert (stage["state"], stage["attempt"]) == ("Running", 1)
+    assert jobs(cluster, PROBE_ROLE) == Counter(["train-apm"])
+
+
+def test_a_probe_that_hangs_is_ended_and_its_stage_judged_without_a_report():
+    cluster = hung(1800 + 600)
+    cluster.tick(31)  # the backoff
     settle(cluster)
     stage = status_of(cluster)["stages"][1]
-    assert (stage["state"], stage["attempt"], jobs(cluster, PROBE_ROLE)) == (
-        "Running",
-        1,
-        Counter(["train-apm"]),
+    assert (stage["attempt"], stage["failures"], stage["disruptions"]) == (2, 1, 0)
+    failure = stage["lastFailures"][0]
+    assert (failure["reason"], failure["message"]) == (
+        "ResultNotFound",
+        "the probe of its result hung, and was ended for it",
     )
 
 

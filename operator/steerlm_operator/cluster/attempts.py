@@ -117,6 +117,12 @@ def _attempt(
     return _ended(active, worst.exit_code, worst.report, worst)
 
 
+def is_overdue(job: Object) -> bool:
+    """Return True if a Job's controller ended it for its `activeDeadlineSeconds`."""
+    failed = _condition(job, "Failed")
+    return failed is not None and failed.get("reason") == "DeadlineExceeded"
+
+
 def _is_held(job: Object) -> bool:
     """Return True while a queue holds a Job, until the Job's controller has let it go, too.
 

@@ -2,15 +2,21 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from steerlm_jobs.contract.errors import ExitCode
 from steerlm_jobs.contract.report import Report
 from steerlm_operator.cluster.api import Object
-from steerlm_operator.cluster.attempts import attempts_of
+from steerlm_operator.cluster.attempts import attempts_of, is_overdue
 from steerlm_operator.core.observed import Attempt, AttemptState, Wait
 from steerlm_operator.render.names import PROBE_ROLE, ROLE_LABEL
 
-_GONE = Report(exit_code=ExitCode.BUG, message="the probe of its result ended without a report")
+_GONE: Final = Report(
+    exit_code=ExitCode.BUG, message="the probe of its result ended without a report"
+)
+_OVERDUE: Final = Report(
+    exit_code=ExitCode.BUG, message="the probe of its result hung, and was ended for it"
+)
 
 
 def is_probe(job: Object) -> bool:
@@ -37,12 +43,14 @@ def with_probes(
     own = (pod for job in probes for pod in pods.get(_uid(job), ()))
     found = attempts_of(probes, own, {}, waits)
     by_attempt = {(probe.stage, probe.number): probe for probe in found}
+    overdue = frozenset(_uid(job) for job in probes if is_overdue(job))
     return tuple(
-        _with(attempt, by_attempt.get((attempt.stage, attempt.number))) for attempt in attempts
+        _with(attempt, by_attempt.get((attempt.stage, attempt.number)), overdue)
+        for attempt in attempts
     )
 
 
-def _with(attempt: Attempt, probe: Attempt | None) -> Attempt:
+def _with(attempt: Attempt, probe: Attempt | None, overdue: frozenset[str]) -> Attempt:
     if probe is None or attempt.state is not AttemptState.SILENT:
         return attempt
     if probe.state is AttemptState.ACTIVE:
@@ -62,7 +70,7 @@ def _with(attempt: Attempt, probe: Attempt | None) -> Attempt:
         attempt,
         state=AttemptState.ENDED,
         exit_code=ExitCode.BUG,
-        report=report,
+        report=_OVERDUE if probe.uid in overdue else report,
         has_no_result=True,
     )
 

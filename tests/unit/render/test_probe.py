@@ -67,3 +67,8 @@ def test_a_probe_asks_for_what_a_quota_wants_to_be_asked_for():
     _, probe = jobs()
     (container,) = probe["spec"]["template"]["spec"]["containers"]
     assert container["resources"]["requests"] == {"cpu": "100m", "memory": "1Gi"}
+
+
+def test_the_controller_ends_a_probe_that_hangs_and_never_one_that_may_still_wait_for_a_node():
+    _, probe = jobs()
+    assert probe["spec"]["activeDeadlineSeconds"] == 1800 + 600  # of it, podsReadyTimeoutSeconds
