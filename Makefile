@@ -14,8 +14,8 @@ GENERATED := examples/data docs/reference crds charts/steerlm-operator/files
 FAST := not slow and not cluster and not gpu
 # Most tests use one thread each and nothing that two could fight over.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
-# Those that train or start servers come after them, two at a time: the tests of a module, and all of the cluster, stay in one process.
-HEAVY := tests/slow tests/cluster
+# Those that train or start servers come after them, two at a time: the tests of a file, and all of the cluster (tests/conftest.py), stay in one process.
+HEAVY := tests/cluster tests/slow
 
 export UV_PYTHON_DOWNLOADS := never
 # Where it is set, each of the test processes compiles all test modules anew, at every start.
@@ -45,7 +45,7 @@ check: lint  ## What must be green before a commit: style, types, layers, fast t
 
 test: lint fresh  ## Everything that can be tested without a GPU, slow tests included
 	$(BIN)/python -m pytest $(PARALLEL) $(HEAVY:%=--ignore=%)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --durations 25 $(HEAVY)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 25 $(HEAVY)
 
 fix: $(VENV)/.dev  ## Put the code into shape: format, and repair what ruff can
 	$(BIN)/ruff format .

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 os.environ.update(
     OMP_NUM_THREADS="1",  # tiny tensors; more threads only fight over two cores
@@ -17,16 +17,27 @@ os.environ.update(
 settings.register_profile("steerlm", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("steerlm")
 
-_HERE: Final = Path(__file__).parent
+_CLUSTER: Final = "tests/cluster/"
+
+
+class _AFileOrTheCluster(LoadFileScheduling):
+    """`--dist loadfile`: the tests of a file stay in one process, and those of the cluster do."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _CLUSTER if nodeid.startswith(_CLUSTER) else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(
+    config: pytest.Config,
+    log: Any,  # Any: xdist's own
+) -> LoadFileScheduling | None:
+    """Say which tests go to the same process; None: as xdist has it."""
+    return _AFileOrTheCluster(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Keep together what shares something; skip what needs a device that is not there."""
-    for item in items:
-        if item.path.parent == _HERE / "slow":
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-        if item.path.parent == _HERE / "cluster":  # of which there is one
-            item.add_marker(pytest.mark.xdist_group("cluster"))
+    """Skip what needs a device that is not there, and say so."""
     needing = [item for item in items if item.get_closest_marker("gpu")]
     if needing and not _has_cuda():
         for item in needing:
