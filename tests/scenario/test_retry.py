@@ -15,16 +15,20 @@ DISABLED = {"defaults": {"cache": "Disabled"}}
 
 
 class Failing:
-    """Stages that succeed, but those that are named: they fail for good, or miss their gate."""
+    """Stages that succeed, but those that are named: they fail, or miss their gate.
 
-    def __init__(self, *failing: str, misses_gate: bool = False) -> None:
+    By default they fail for good.
+    """
+
+    def __init__(self, *failing: str, misses_gate: bool = False, code: int = 11) -> None:
         self.failing = set(failing)
+        self.code = code
         self.misses_gate = misses_gate
 
     def __call__(self, config: StageConfig) -> tuple[int, Report | None]:
         code, report = succeed(config)
         if config.stage in self.failing:
-            return 11, Report(exit_code=11, message="bad input")
+            return self.code, Report(exit_code=self.code, message="bad input")
         if config.stage == "evaluate" and self.misses_gate and report is not None:
             missed = GateResult(metric="meter/jokes/spearman", value=0.1, bound=0.1, passed=False)
             report = report.model_copy(update={"gates": (missed,)})
@@ -51,6 +55,14 @@ def made_by(cluster: MemoryCluster, **retry: Any) -> list[str]:
     return [name.split("-", 2)[2] for name in launched(cluster)[before:]]
 
 
+def retries(cluster: MemoryCluster) -> dict[str, int]:
+    """Return the retries of the stages that have some; the run's are as many."""
+    status = status_of(cluster)
+    found = {s["name"]: s["retries"] for s in status["stages"] if s.get("retries")}
+    assert status["retries"] == sum(found.values())
+    return found
+
+
 @pytest.mark.parametrize("spec", [{}, DISABLED], ids=["cached", "uncached"])
 @pytest.mark.parametrize("more", [{}, {"ignoreCache": True}, {"fromStage": "prepare"}])
 def test_a_raised_count_does_nothing_to_a_run_that_succeeded(spec: dict, more: dict):
@@ -71,6 +83,7 @@ def test_a_retry_runs_again_what_failed_and_keeps_what_is_good(spec: dict):
     work.failing.clear()
     assert made_by(cluster, count=1) == ["evaluate-2"]
     assert status_of(cluster)["phase"] == "Succeeded"
+    assert retries(cluster) == {"evaluate": 1}
     kept = {name for name, value in names(cluster).items() if value == before[name]}
     assert kept == set(STAGES) - ({"evaluate"} if spec else set())
 
@@ -119,6 +132,16 @@ def test_what_is_changed_in_retry_while_a_retry_runs_does_not_touch_it():
     assert (names(cluster)["sample-1"], status_of(cluster)["phase"]) == (anew, "Succeeded")
 
 
+def test_retries_of_a_stage_that_was_given_up_and_retried_add_up():
+    work = Failing("evaluate", code=1)
+    cluster = ended(work)
+    assert retries(cluster) == {"evaluate": 2}
+    work.failing.clear()
+    assert made_by(cluster, count=1) == ["evaluate-4"]
+    evaluate = status_of(cluster)["stages"][-1]
+    assert (evaluate["failures"], retries(cluster)) == (0, {"evaluate": 3})
+
+
 def test_a_retry_of_a_run_that_missed_its_gate_evaluates_again():
     work = Failing(misses_gate=True)
     cluster = ended(work)
@@ -128,4 +151,5 @@ def test_a_retry_of_a_run_that_missed_its_gate_evaluates_again():
     work.misses_gate = False
     assert made_by(cluster, count=2, ignoreCache=True) == ["evaluate-3"]
     assert status_of(cluster)["phase"] == "Succeeded"
+    assert retries(cluster) == {}  # no attempt of it went wrong
     assert {n for n, v in names(cluster).items() if v != before[n]} == {"evaluate"}

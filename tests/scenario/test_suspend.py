@@ -137,6 +137,7 @@ def test_suspend_and_resume_leave_nothing_running_and_nothing_lost(
     assert states(status) == dict.fromkeys(STAGES, "Succeeded")
     assert num_failures(cluster) == failures_before
     assert sum(stage["disruptions"] for stage in status["stages"]) == 0
+    assert status["retries"] == failures_before  # the suspend itself is no retry
     assert condition(cluster, "Suspended") == ("False", "NotSuspended")
 
 

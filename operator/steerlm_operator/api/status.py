@@ -92,6 +92,8 @@ class StageStatus(Value):
     """How far it is."""
     attempt: int = 0
     """Number of the latest attempt; 0: none yet. Never used twice."""
+    retries: int = 0
+    """Attempts that came of a failure or disruption of the one before; never set back."""
     failures: int = 0
     """Failures that count against `retry.limit`."""
     disruptions: int = 0
@@ -179,7 +181,7 @@ class RunStatus(Value):
     retry: ActedRetry | None = None
     """The retry that was acted on last; absent: none was."""
     retries: int = 0
-    """Attempts beyond the first of each stage."""
+    """Those of all stages together: one that follows a suspend is none."""
     gpu_seconds: float = 0.0
     """GPUs times time of all attempts that have ended."""
     metrics: dict[str, str] = Field(default_factory=dict, max_length=MAX_METRICS)

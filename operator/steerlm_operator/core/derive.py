@@ -50,7 +50,7 @@ def derived_status(
             "completion_time": (before.completion_time or now) if has_ended(stages) else None,
             "active_seconds": active_seconds,
             "observed_retry_count": seen_count(observed, graph),
-            "retries": sum(max(0, record.attempt - 1) for record in stages),
+            "retries": sum(record.retries for record in stages),
             "gpu_seconds": round(sum(record.gpu_seconds for record in stages), 1),
             "metrics": _metrics(observed, graph[-1], records) or before.metrics,
             "iterations_completed": _iterations_completed(graph, records),

@@ -29,7 +29,14 @@ from steerlm_operator.core.observed import (
 )
 from steerlm_operator.core.outcome import STOP_REASONS
 from steerlm_operator.core.policies import retry_policy
-from steerlm_operator.core.records import DONE, IN_FLIGHT, Records, recorded, with_record
+from steerlm_operator.core.records import (
+    DONE,
+    IN_FLIGHT,
+    Records,
+    recorded,
+    retries_with_next,
+    with_record,
+)
 from steerlm_operator.core.retry import acted_retry, with_retry
 from steerlm_operator.core.reuse import next_fingerprint, with_existing
 from steerlm_operator.core.settle import settled
@@ -230,6 +237,7 @@ def _next_attempt(record: StageStatus, number: int, fingerprint: str) -> StageSt
         update={
             "state": StageState.QUEUED,
             "attempt": number,
+            "retries": retries_with_next(record),
             "job_uid": "",
             "fingerprint": fingerprint,
             "reason": None,

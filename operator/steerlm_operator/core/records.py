@@ -37,16 +37,26 @@ def reset(record: StageStatus, *, keeps_budget: bool = False) -> StageStatus:
     The attempt stays: its number is never used again.
     """
     fresh = StageStatus(name=record.name, state=StageState.PENDING, attempt=record.attempt)
-    if not keeps_budget:
-        return fresh
+    if not keeps_budget:  # of its failures nothing is known any more when it is begun again
+        return fresh.model_copy(update={"retries": retries_with_next(record)})
     return fresh.model_copy(
         update={
+            "retries": record.retries,
             "failures": record.failures,
             "disruptions": record.disruptions,
             "checkpoint_step": record.checkpoint_step,
             "last_failures": record.last_failures,
         }
     )
+
+
+def retries_with_next(record: StageStatus) -> int:
+    """Return the retries of a stage once it is begun again: one more if its attempt went wrong.
+
+    What we stopped, for a suspend say, did not.
+    """
+    went_wrong = any(failure.attempt == record.attempt for failure in record.last_failures)
+    return record.retries + went_wrong
 
 
 def has_ended(records: Iterable[StageStatus]) -> bool:
