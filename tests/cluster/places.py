@@ -39,6 +39,10 @@ class Place(Protocol):
         """Return when a Job has its pod."""
         ...
 
+    def let_time_run_out(self, job: str) -> None:
+        """Return when a Job has failed whose deadline is a second."""
+        ...
+
     def let_go(self, resource: Resource, name: str) -> None:
         """Return when a deleted object is gone."""
         ...
@@ -69,6 +73,11 @@ class InMemory:
     def let_pods_come(self, job: str) -> None:
         del job
         self.cluster.tick()
+
+    def let_time_run_out(self, job: str) -> None:
+        del job
+        self.cluster.tick(2)
+        self.cluster.tick(0)
 
     def let_go(self, resource: Resource, name: str) -> None:
         del resource, name
@@ -101,6 +110,10 @@ class Real:
     def let_pods_come(self, job: str) -> None:
         active = "--for=jsonpath={.status.active}=1"
         self.cluster.kubectl("wait", f"job/{job}", "-n", self.namespace, active)
+
+    def let_time_run_out(self, job: str) -> None:
+        failed = ("--for=condition=Failed", "--timeout=60s")
+        self.cluster.kubectl("wait", f"job/{job}", "-n", self.namespace, *failed)
 
     def let_go(self, resource: Resource, name: str) -> None:
         self.cluster.kubectl("wait", f"{resource}/{name}", "-n", self.namespace, "--for=delete")

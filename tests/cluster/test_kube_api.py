@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from steerlm_operator.cluster.api import ApiRefusedError, KubeApi, Object, Resource
+from steerlm_operator.cluster.attempts import is_overdue
 from steerlm_operator.cluster.trimming import trimmed
 from tests.cluster.places import NO_NODE, InMemory, Place, Real
 from tests.quickstart import quickstart
@@ -230,6 +231,24 @@ def test_a_pod_whose_node_never_answers_goes_when_it_is_given_no_grace(place: Pl
     place.let_pods_come("j")
     place.play(delete)
     place.let_go(Resource.JOBS, "j")
+
+
+def test_a_job_past_its_deadline_has_failed_for_it_and_has_no_pods(place: Place):
+    job = a_job()
+    job["spec"]["activeDeadlineSeconds"] = 1
+
+    async def create(api: KubeApi) -> None:
+        await api.create(Resource.JOBS, place.namespace, job)
+
+    async def has_failed(api: KubeApi) -> None:
+        (found,) = await listed(api, place, Resource.JOBS)
+        assert is_overdue(found)
+        assert await names(api, place, Resource.PODS) == []
+
+    place.play(create)
+    place.let_pods_come("j")
+    place.let_time_run_out("j")
+    place.play(has_failed)
 
 
 def test_a_status_is_written_over_the_version_that_was_read_and_no_other(place: Place):
