@@ -1,5 +1,6 @@
 """What the cache keeps: all that passes read, and not what makes objects large."""
 
+import json
 from copy import deepcopy
 
 from steerlm_operator.cluster.api import Resource
@@ -19,12 +20,13 @@ def with_all(found, **spec):
     return found
 
 
-def test_a_job_keeps_all_but_its_template_its_config_and_who_set_which_field():
-    job = with_all(a_job(), template={"spec": {}}, suspend=True, completions=2)
+def test_a_job_keeps_what_is_read_of_its_spec_its_labels_and_its_status():
+    read = {"suspend": True, "completions": 2, "backoffLimitPerIndex": 1}
+    job = with_all(a_job(), template={"spec": {}}, podFailurePolicy={"rules": []}, **read)
     before = deepcopy(job)
     kept = trimmed(Resource.JOBS, job)
     assert job == before
-    assert kept["spec"] == {**a_job().get("spec", {}), "suspend": True, "completions": 2}
+    assert kept["spec"] == read
     assert kept["status"] == job["status"]
     assert kept["metadata"] == a_job()["metadata"]
 
@@ -50,3 +52,22 @@ def test_the_cache_holds_trimmed_objects():
     cache.observe(Resource.JOBS, with_all(a_job(), template={"spec": {}}))
     (job,) = cache.owned(Resource.JOBS, "run-uid")
     assert "template" not in job["spec"]
+
+
+def test_words_that_are_the_same_in_many_objects_are_kept_once():
+    first, second = (
+        trimmed(Resource.PODS, json.loads(json.dumps(a_pod(a_job())))) for _ in range(2)
+    )
+    assert all(a is b for a, b in zip(words(first), words(second), strict=True))
+    message = "x" * 1000
+    kept = trimmed(Resource.RUNS, {"metadata": {}, "status": {"message": message}})
+    assert kept["status"]["message"] is message
+
+
+def words(value: object) -> list[str]:
+    """Return all names and short texts of an object."""
+    if isinstance(value, dict):
+        return [*value, *(word for inner in value.values() for word in words(inner))]
+    if isinstance(value, list):
+        return [word for inner in value for word in words(inner)]
+    return [value] if isinstance(value, str) and len(value) <= 64 else []
