@@ -16,6 +16,8 @@ from tests.cluster.runs import a_stand_in_run
 pytestmark = pytest.mark.cluster
 
 GOLDEN = ROOT / "tests/golden/kubectl"
+STEPS = r"\b\d+/(\d+|\?)(?= steps)"
+"""How far a stage is."""
 PLACEHOLDERS = {
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ": "<time>",
     r"[\w-]{43}(?![\w-])": "<digest>",
@@ -42,6 +44,7 @@ def runs(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     cluster.wait_for(name, "good", "Succeeded")
     cluster.wait_for(name, "bad", "Succeeded=False")
     cluster.wait_for_stage(name, "busy", "prepare", "Running")
+    cluster.wait_until_heard(name, "busy")
     yield name
     cluster.kubectl("delete", "slr", "busy", "-n", name, "--wait=false")
 
@@ -74,12 +77,13 @@ def test_kubectl_reads_as_it_is_committed(
 
 
 def _table(text: str) -> str:
-    """Return a table with its ages and GPU seconds replaced, as wide as it then needs to be."""
+    """Return a table with ages, GPU seconds and steps replaced, as wide as it then needs to be."""
     head, *lines = text.rstrip("\n").splitlines()
     starts = [match.start() for match in re.finditer(r"\S+", head)]
     bounds = [slice(a, b) for a, b in zip(starts, [*starts[1:], None], strict=True)]
     rows = [[line[bound].strip() for bound in bounds] for line in (head, *lines)]
     for row in rows[1:]:
+        row[:] = [re.sub(STEPS, "<n>/<n>", cell) for cell in row]
         for name, placeholder in (("AGE", "<age>"), ("GPU-S", "<n>")):
             if name in rows[0] and row[rows[0].index(name)] not in {"", "0"}:
                 row[rows[0].index(name)] = placeholder
@@ -93,6 +97,7 @@ def _described(text: str) -> str:
     when.
     """
     above, _, events = text.partition("Events:\n")
+    above = re.sub(STEPS, "<n>/<n>", above)
     name, _, below = above.partition("Metadata:\n")
     status = below[below.index("Status:\n") :]
     status = re.sub(r"^    Progress:\n(?:      .*\n)*", "", status, flags=re.MULTILINE)

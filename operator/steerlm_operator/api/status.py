@@ -15,6 +15,8 @@ from steerlm_operator.api.serving import ServingStatus
 
 MAX_MESSAGE: Final = 1024
 """Characters of a message; a longer one makes the API server refuse the whole status."""
+MAX_STAGE_PROGRESS: Final = 64
+"""Characters in a column of `kubectl get`: two counts of a billion and a word."""
 MAX_METRICS: Final = 128
 """Figures of an evaluation: more than fit in a report of twenty attributes and ten meters."""
 
@@ -170,6 +172,8 @@ class RunStatus(Value):
     """The stage whose turn it is."""
     progress: str = ""
     """Stages with a result / all stages."""
+    stage_progress: str = Field(default="", max_length=MAX_STAGE_PROGRESS)
+    """How far the current stage is while it runs: done / all, and what is counted."""
     start_time: datetime | None = None
     """When the run started."""
     completion_time: datetime | None = None

@@ -9,6 +9,7 @@ from rich.table import Table
 from steerlm_operator.api.status import RunStatus, StageState, StageStatus
 from steerlm_operator.cli.live import stage_seconds
 from steerlm_operator.cli.terminal import stdout_console
+from steerlm_operator.core.records import in_words
 from steerlm_operator.local.errors import WorkdirError
 from steerlm_operator.local.workdir import Workdir
 
@@ -78,4 +79,4 @@ def _progress(record: StageStatus) -> str:
     if record.state is StageState.SUCCEEDED:
         num_units = found.total or found.done
         return f"{num_units}/{num_units} {found.unit}" if num_units else ""
-    return f"{found.done}/{found.total or '?'} {found.unit}"
+    return in_words(found)

@@ -9,11 +9,18 @@ from steerlm_jobs.contract.kinds import StageKind
 from steerlm_operator.api.conditions import ConditionType, with_condition
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.run import RunSpec
-from steerlm_operator.api.status import MAX_METRICS, Phase, RunStatus, StageState, StageStatus
+from steerlm_operator.api.status import (
+    MAX_METRICS,
+    MAX_STAGE_PROGRESS,
+    Phase,
+    RunStatus,
+    StageState,
+    StageStatus,
+)
 from steerlm_operator.core.conditions import conditions, ending, not_serving
 from steerlm_operator.core.graph import Stage, stage_graph
 from steerlm_operator.core.observed import Observed
-from steerlm_operator.core.records import DONE, Records, has_ended, recorded
+from steerlm_operator.core.records import DONE, Records, has_ended, in_words, recorded
 from steerlm_operator.core.retry import seen_count
 
 _ENDS: Final = {
@@ -46,6 +53,7 @@ def derived_status(
             "phase": _phase(observed.run.spec, stages),
             "current_stage": "" if current is None else current.name,
             "progress": f"{sum(record.state in DONE for record in stages)}/{len(stages)}",
+            "stage_progress": _stage_progress(current),
             "start_time": before.start_time or (None if observed.denial else now),
             "completion_time": (before.completion_time or now) if has_ended(stages) else None,
             "active_seconds": active_seconds,
@@ -67,6 +75,12 @@ def derived_again(observed: Observed, status: RunStatus, now: datetime) -> RunSt
     return derived_status(
         replace(observed, status=status), graph, records, status.active_seconds, now
     )
+
+
+def _stage_progress(current: StageStatus | None) -> str:
+    if current is None or current.state is not StageState.RUNNING or current.progress is None:
+        return ""
+    return in_words(current.progress)[:MAX_STAGE_PROGRESS]
 
 
 def _metrics(observed: Observed, last: Stage, records: Records) -> dict[str, str]:

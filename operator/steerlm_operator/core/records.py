@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from steerlm_jobs.contract.report import Progress
 from steerlm_operator.api.status import MAX_MESSAGE, RunStatus, StageState, StageStatus
 from steerlm_operator.core.graph import Stage, StageId
 
@@ -29,6 +30,11 @@ def with_record(records: Records, record: StageStatus) -> Records:
 def fitting(message: str) -> str:
     """Return a message as long as a record may hold: its beginning, where it is longer."""
     return message if len(message) <= MAX_MESSAGE else f"{message[: MAX_MESSAGE - 4]} ..."
+
+
+def in_words(progress: Progress) -> str:
+    """Return how far an attempt is: `12/40 steps`."""
+    return f"{progress.done}/{progress.total or '?'} {progress.unit}"
 
 
 def reset(record: StageStatus, *, keeps_budget: bool = False) -> StageStatus:

@@ -43,6 +43,7 @@ def is_minor(before: RunStatus, after: RunStatus) -> bool:
     conditions = zip(before.conditions, after.conditions, strict=True)
     return before == after.model_copy(
         update={
+            "stage_progress": before.stage_progress,
             "stages": tuple(_without_news(old, new) for old, new in stages),
             "conditions": tuple(_in_old_words(old, new) for old, new in conditions),
         }

@@ -19,6 +19,7 @@ COLUMNS: Final = (
     ("Age", "date", ".metadata.creationTimestamp", 0),
     ("GPU-s", "number", ".status.gpuSeconds", 1),
     ("Queue", "string", ".spec.queue.localQueue", 1),
+    ("Stage-Progress", "string", ".status.stageProgress", 1),
     ("Message", "string", '.status.conditions[?(@.type=="Progressing")].message', 1),
 )
 """Of `kubectl get`: name, type, path, and 1 for those that only `-o wide` shows."""

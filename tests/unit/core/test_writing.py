@@ -12,7 +12,7 @@ SECOND = timedelta(seconds=1)
 
 def a_status(state: StageState = StageState.RUNNING, done: int = 1) -> RunStatus:
     stage = StageStatus(name="prepare", state=state, progress=Progress(done=done))
-    return RunStatus(stages=(stage,))
+    return RunStatus(stages=(stage,), stage_progress=f"{done}/? steps")
 
 
 def test_a_status_that_says_nothing_new_is_not_written():
