@@ -12,7 +12,7 @@ from steerlm_operator.api.values import MAX_SOURCES
 
 _RESERVED_NAMES: Final = ("model", "template", "evaluationPrompts", "samples")
 """Roots of prepare that are no sources, and what the samples of an iteration are called."""
-_CREDENTIALS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*@")
+CREDENTIALS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*@")
 
 
 def broken_data_rules(spec: RunSpec) -> Iterator[Broken]:
@@ -38,9 +38,16 @@ def broken_data_rules(spec: RunSpec) -> Iterator[Broken]:
 
 def broken_addresses(spec: RunSpec) -> Iterator[Broken]:
     """Yield the addresses that hold credentials; they are not repeated."""
+    for at, address in placed_addresses(spec):
+        if CREDENTIALS.match(address):
+            yield at, "holds credentials before '@'; take them out: the environment gives them"
+
+
+def placed_addresses(spec: RunSpec) -> tuple[tuple[Location, str], ...]:
+    """Return every address of a run and where it stands; empty: none is given."""
     data, judge = spec.data, spec.stages.evaluate.judge
     prompts = data.evaluation_prompts
-    addresses: list[tuple[Location, str]] = [
+    return (
         (("spec", "model", "baseModelUri"), spec.model.base_model_uri),
         *((("spec", "data", "labelled", i, "uri"), s.uri) for i, s in enumerate(data.labelled)),
         *((("spec", "data", "unlabelled", i, "uri"), s.uri) for i, s in enumerate(data.unlabelled)),
@@ -51,10 +58,7 @@ def broken_addresses(spec: RunSpec) -> Iterator[Broken]:
             ("spec", "stages", "evaluate", "judge", "endpointUrl"),
             judge.endpoint_url if judge else "",
         ),
-    ]
-    for at, address in addresses:
-        if _CREDENTIALS.match(address):
-            yield at, "holds credentials before '@'; take them out: the environment gives them"
+    )
 
 
 def _source(at: Location, source: SourceSpec) -> Iterator[Broken]:

@@ -1,7 +1,7 @@
 """YAML text as plain values with the line of each, and `--set` changes to them. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ _MAX_VALUES: Final = 20_000
 _MAX_DEPTH: Final = 50
 _PARTS: Final = {"apiVersion", "kind", "metadata", "spec"}
 """What a run consists of: a document with none of them is something else."""
+_Scalar = Callable[[yaml.ScalarNode], Any]  # Any: YAML
 _MERGE_TAG: Final = "tag:yaml.org,2002:merge"
 
 
@@ -46,8 +47,13 @@ class Document:
         return Problem(self.place(location), dotted(location), message)
 
 
-def read_document(text: str, file_name: str) -> Document:
+def read_document(text: str, file_name: str, scalar: _Scalar | None = None) -> Document:
     """Read one YAML document.
+
+    Args:
+        text: The document.
+        file_name: For messages.
+        scalar: Returns the value of a scalar; absent: as PyYAML reads it.
 
     Raises:
         InvalidRunError: It is no YAML, no mapping, or a key occurs twice.
@@ -55,7 +61,7 @@ def read_document(text: str, file_name: str) -> Document:
     document = Document(file_name, {})
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-        reader = _Reader(document.lines)
+        reader = _Reader(document.lines, scalar or yaml.SafeLoader("").construct_object)
         document.value = {} if node is None else reader.value(node, ())
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
@@ -90,10 +96,10 @@ class _Reader:
     Keys are text as written: `on` and `1` stay what they are.
     """
 
-    def __init__(self, lines: dict[Location, int]) -> None:
+    def __init__(self, lines: dict[Location, int], scalar: _Scalar) -> None:
         self.lines = lines
         self.twice: list[Location] = []
-        self._scalars = yaml.SafeLoader("")
+        self._scalar = scalar
         self._num_values = 0
 
     def value(self, node: yaml.Node, at: Location) -> Any:  # Any: YAML
@@ -103,14 +109,14 @@ class _Reader:
         if len(at) > _MAX_DEPTH:  # or an anchor that holds itself
             raise self._wrong(node, f"nested deeper than {_MAX_DEPTH}")
         self.lines.setdefault(at, node.start_mark.line + 1)
+        if isinstance(node, yaml.ScalarNode):
+            try:
+                return self._scalar(node)
+            except ValueError as error:
+                raise self._wrong(node, str(error)) from error
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, at)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(item, (*at, i)) for i, item in enumerate(node.value)]
-        try:
-            return self._scalars.construct_object(node)
-        except ValueError as error:
-            raise self._wrong(node, str(error)) from error
+        return [self.value(item, (*at, i)) for i, item in enumerate(node.value)]
 
     def _mapping(self, node: yaml.MappingNode, at: Location) -> dict[str, Any]:
         merged: dict[str, Any] = {}

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -20,14 +20,19 @@ from steerlm_operator.api.unsupported import unsupported
 __all__ = ["InvalidRunError", "Problem", "load_run", "run_of"]
 
 _SHOWN_CHARACTERS: Final = 60
-_HIDDEN: Final = ("env", "secretName", "tokenSecretName", "credentials")
+HIDDEN: Final = ("env", "secretName", "tokenSecretName", "credentials")
 """Parts of paths whose values are never repeated: people paste secrets into them."""
 _FROM_STAGE: Final = ("spec", "retry", "fromStage")
 _CREDENTIALS: Final = re.compile(r"://[^/\s]*@")
+_Rules = Callable[[SteerLMRun], Iterable[Broken]]
 
 
 def load_run(
-    text: str, *, file_name: str, overrides: Mapping[str, object] | None = None
+    text: str,
+    *,
+    file_name: str,
+    overrides: Mapping[str, object] | None = None,
+    more_rules: _Rules = lambda _: (),
 ) -> SteerLMRun:
     """Return the run that a YAML text describes.
 
@@ -35,14 +40,15 @@ def load_run(
         text: One YAML document.
         file_name: For messages.
         overrides: Values by path, `spec.bootstrap.iterations` say.
+        more_rules: Yields what a run breaks of the rules of the place where it is to run.
 
     Raises:
         InvalidRunError: With all problems at once, in the order of the file.
     """
     document = read_document(text, file_name)
-    _name_sources(document.value)
+    name_sources(document.value)
     apply_overrides(document, overrides or {})
-    return _loaded(document)
+    return _loaded(document, lambda run: (*_rules(run), *more_rules(run)))
 
 
 def run_of(found: dict[str, Any]) -> tuple[SteerLMRun | None, tuple[Problem, ...]]:  # Any: JSON
@@ -56,32 +62,32 @@ def run_of(found: dict[str, Any]) -> tuple[SteerLMRun | None, tuple[Problem, ...
     """
     document = Document("", found)
     try:
-        run = _read(document)
+        run = _read(document, _rules)
     except InvalidRunError as error:
         return None, error.problems
     broken = [document.problem(*found) for found in _rules(run) if found[0] != _FROM_STAGE]
-    return run, tuple(_in_order(broken))
+    return run, tuple(in_order(broken))
 
 
-def _loaded(document: Document) -> SteerLMRun:
-    run = _read(document)
-    broken = _rules(run)
+def _loaded(document: Document, rules: _Rules) -> SteerLMRun:
+    run = _read(document, rules)
+    broken = tuple(rules(run))
     if broken:
-        raise InvalidRunError(_in_order([document.problem(*found) for found in broken]))
+        raise InvalidRunError(in_order([document.problem(*found) for found in broken]))
     return run
 
 
-def _read(document: Document) -> SteerLMRun:
-    _name_sources(document.value)
+def _read(document: Document, rules: _Rules) -> SteerLMRun:
+    name_sources(document.value)
     try:
         return _validated(document.value)
     except ValidationError as error:
         details = _independent(error.errors(include_url=False))
         found = [document.problem(_location(d), _message(d)) for d in details]
         wrong = [_location(d) for d in details]
-        others = broken_elsewhere(document.value, wrong, _validated, _rules)
+        others = broken_elsewhere(document.value, wrong, _validated, rules)
         found += [document.problem(*other) for other in others]
-        raise InvalidRunError(_in_order(found)) from error
+        raise InvalidRunError(in_order(found)) from error
 
 
 def _rules(run: SteerLMRun) -> tuple[Broken, ...]:
@@ -104,21 +110,30 @@ def _independent(details: list[ErrorDetails]) -> list[ErrorDetails]:
     ]
 
 
-def _name_sources(value: dict[str, Any]) -> None:
-    """Give sources without a name that of their file, without its suffixes."""
+def name_sources(value: dict[str, Any]) -> dict[Location, dict[str, Any]]:
+    """Give sources without a name that of their file, without its suffixes; return them."""
+    nameless = {
+        at: source for at, source in _sources(value) if "name" not in source and source.get("uri")
+    }
+    for source in nameless.values():
+        file = PurePosixPath(str(source["uri"]).rstrip("/")).name
+        source["name"] = file.split(".")[0][:40]
+    return nameless
+
+
+def _sources(value: dict[str, Any]) -> Iterator[tuple[Location, dict[str, Any]]]:
     spec = value.get("spec")
     data = spec.get("data") if isinstance(spec, dict) else None
-    if not isinstance(data, dict):
-        return
     for part in ("labelled", "unlabelled"):
-        sources = data.get(part)
-        for source in sources if isinstance(sources, list) else ():
-            if isinstance(source, dict) and "name" not in source and source.get("uri"):
-                file = PurePosixPath(str(source["uri"]).rstrip("/")).name
-                source["name"] = file.split(".")[0][:40]
+        sources = data.get(part) if isinstance(data, dict) else None
+        for index, source in enumerate(sources if isinstance(sources, list) else ()):
+            if isinstance(source, dict):
+                yield ("spec", "data", part, index), source
 
 
-def _in_order(problems: list[Problem]) -> list[Problem]:
+def in_order(problems: list[Problem]) -> list[Problem]:
+    """Return problems by line, then by path."""
+
     def line(problem: Problem) -> tuple[int, str]:
         number = problem.place.rpartition(":")[2]
         return (int(number) if number.isdigit() else 0, problem.path)
@@ -171,7 +186,7 @@ def _example(detail: ErrorDetails) -> str:
 def _shown(detail: ErrorDetails, location: Location) -> str:
     """Return the value for a message: short, and not where a secret may stand."""
     value = detail["input"]
-    if any(part in _HIDDEN for part in location):
+    if any(part in HIDDEN for part in location):
         return "not as it should be"
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else f"a list of {len(value)}"

@@ -1,7 +1,7 @@
 """Rules across fields: what no single field can know. Pure; on a cluster CEL says the same."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from steerlm_jobs.contract.attributes import default_target
@@ -158,18 +158,18 @@ def _best_by(spec: RunSpec) -> Iterator[Broken]:
 
 
 def _environment(spec: RunSpec) -> Iterator[Broken]:
-    groups: list[tuple[Location, Iterable[str]]] = [
-        (("spec", "defaults", "env"), [v.name for v in spec.defaults.env])
-    ]
-    for field, model in type(spec.stages).model_fields.items():
-        settings = getattr(spec.stages, field)
-        groups.append(
-            (("spec", "stages", model.alias or field, "env"), [v.name for v in settings.env])
-        )
-    for at, names in groups:
+    for at, names in variables(spec):
         for index, name in enumerate(names):
             if RESERVED_ENVIRONMENT.fullmatch(name):
                 yield (*at, index, "name"), f"{name} is reserved; choose another variable"
+
+
+def variables(spec: RunSpec) -> Iterator[tuple[Location, list[str]]]:
+    """Yield each list of environment variables: where it stands, and their names."""
+    yield ("spec", "defaults", "env"), [v.name for v in spec.defaults.env]
+    for field, model in type(spec.stages).model_fields.items():
+        settings = getattr(spec.stages, field)
+        yield ("spec", "stages", model.alias or field, "env"), [v.name for v in settings.env]
 
 
 def _extended(spec: RunSpec) -> Iterator[Broken]:

@@ -1,6 +1,8 @@
 """`steerlm lint`: all that is wrong with a run at once, else what it would do."""
 
 import json
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +16,7 @@ from steerlm_jobs.contract.recipes import TrainAcsftRecipe, TrainApmRecipe
 from steerlm_operator.api.loading import InvalidRunError, load_run
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.unused import unused_fields
+from steerlm_operator.cli.invocation import own_command
 from steerlm_operator.cli.sources import overrides_of, read_text
 from steerlm_operator.core.graph import stage_graph
 from steerlm_operator.core.recipes import stage_recipe
@@ -24,6 +27,7 @@ from steerlm_operator.core.resolved import (
     resolved_rank_weights,
     resolved_target,
 )
+from steerlm_operator.crd.for_cluster import load_run_for_cluster
 
 
 def lint(
@@ -32,6 +36,10 @@ def lint(
         list[str],
         typer.Option("--set", metavar="PATH=VALUE", help="Change a field first, as `run` does."),
     ] = [],  # noqa: B006  # typer copies it
+    for_cluster: Annotated[
+        bool,
+        typer.Option("--cluster", help="Refuse what a cluster would refuse, too. Asks none."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
 ) -> None:
     """Check a run without running it: every error at once, with field and line.
@@ -39,13 +47,21 @@ def lint(
     Without errors it prints the stages, what reads what, and the defaults that depend on other
     fields. Exit code: 0, or 10 if the run is not valid.
 
+    A file for one machine may be no file for a cluster: there, data and results lie in s3://
+    buckets, storage.prefix says where, each source has a name, and decimals stand in quotes.
+    `--cluster` checks that; without it, a note says whether a cluster would refuse the file.
+
     Examples:
     steerlm lint examples/quickstart.yaml
 
+    steerlm lint crds/examples/quickstart.yaml --cluster
+
     steerlm lint my.yaml --set spec.stages.trainApm.training.method=Lora
     """
+    text, overrides = read_text(file), overrides_of(changes)
+    load = load_run_for_cluster if for_cluster else load_run
     try:
-        run = load_run(read_text(file), file_name=str(file), overrides=overrides_of(changes))
+        run = load(text, file_name=str(file), overrides=overrides)
     except InvalidRunError as error:
         if as_json:
             problems = [
@@ -54,13 +70,29 @@ def lint(
             print(json.dumps({"valid": False, "problems": problems}))
             raise typer.Exit(ExitCode.BAD_CONFIG) from error
         raise
+    unused = () if for_cluster else unused_fields(run)
     if as_json:
-        print(json.dumps(_as_json(run)))
+        print(json.dumps(_as_json(run, unused)))
         return
-    _print(Console(), run, file)
+    _print(Console(), run, f"{file}: valid{' on a cluster' if for_cluster else ''}", unused)
+    if not for_cluster:
+        command = ("lint", "--cluster", str(file), *(f"--set={change}" for change in changes))
+        _note_for_cluster(text, str(file), overrides, own_command(*command))
 
 
-def _as_json(run: SteerLMRun) -> dict[str, object]:
+def _note_for_cluster(
+    text: str, file_name: str, overrides: Mapping[str, object], command: str
+) -> None:
+    """Say in one line of stderr what a cluster would refuse first, if it would refuse the run."""
+    try:
+        load_run_for_cluster(text, file_name=file_name, overrides=overrides)
+    except InvalidRunError as error:
+        first, *others = error.problems
+        more = f" (and {len(others)} more)" if others else ""
+        print(f"for a cluster: {first.path}: {first.message}{more}; see {command}", file=sys.stderr)
+
+
+def _as_json(run: SteerLMRun, unused: Sequence[str]) -> dict[str, object]:
     stages = [
         {
             "stage": stage.id,
@@ -69,18 +101,17 @@ def _as_json(run: SteerLMRun) -> dict[str, object]:
         }
         for stage in stage_graph(run.spec)
     ]
-    return {"valid": True, "stages": stages, "unused": list(unused_fields(run))}
+    return {"valid": True, "stages": stages, "unused": list(unused)}
 
 
-def _print(console: Console, run: SteerLMRun, file: Path) -> None:
-    console.print(f"{file}: valid", highlight=False)
+def _print(console: Console, run: SteerLMRun, verdict: str, unused: Sequence[str]) -> None:
+    console.print(verdict, highlight=False, markup=False, soft_wrap=True)
     table = Table("stage", "reads")
     for stage in stage_graph(run.spec):
         table.add_row(stage.id, ", ".join(stage.inputs))
     console.print(table)
     for name, value in _resolved(run):
         console.print(f"  {name}: {value}", highlight=False, markup=False, soft_wrap=True)
-    unused = unused_fields(run)
     if unused:
         names = ", ".join(unused)
         console.print(f"not used on one machine: {names}", highlight=False, soft_wrap=True)

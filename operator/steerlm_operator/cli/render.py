@@ -8,7 +8,6 @@ import yaml
 
 from steerlm_jobs.contract.config import StageInput, artifact_uri
 from steerlm_jobs.contract.kinds import StageKind
-from steerlm_operator.api.loading import load_run
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.cli.sources import overrides_of, read_text
 from steerlm_operator.core.configs import stage_config
@@ -16,6 +15,7 @@ from steerlm_operator.core.graph import StageId, stage_graph
 from steerlm_operator.core.observed import Launch
 from steerlm_operator.core.policies import environment
 from steerlm_operator.core.serving import ServedModel
+from steerlm_operator.crd.for_cluster import load_run_for_cluster
 from steerlm_operator.render.job import as_json, stage_job
 from steerlm_operator.render.names import QUEUE_LABEL, STAGE_LABEL, RunIdentity
 from steerlm_operator.render.network import network_policy_json, service_json
@@ -38,6 +38,9 @@ def render(
 ) -> None:
     """Print what the operator would create: Service, policy, first Job of each stage, server.
 
+    A run that a cluster would refuse is refused here, too, as by `steerlm lint --cluster`: each
+    error with field, line and what to write; exit code 10.
+
     Uid and fingerprints are known only at run time and stand as placeholders. It asks no cluster;
     `| kubectl apply --dry-run=server -f -` asks one whether it would take them.
 
@@ -46,7 +49,8 @@ def render(
 
     steerlm render my.yaml --set spec.stages.trainAcsft.nodes=4
     """
-    run = load_run(read_text(file), file_name=str(file), overrides=overrides_of(changes))
+    changed = overrides_of(changes)
+    run = load_run_for_cluster(read_text(file), file_name=str(file), overrides=changed)
     print(f"# {run.metadata.name}: what the operator would create, in this order")
     for body in rendered(run, StagePodSettings(image=image)):
         print(f"---\n# {_said_of(body)}")

@@ -7,6 +7,7 @@ Accepted=False. Paths start below the object; `[]` stands for each item of a lis
 from dataclasses import dataclass
 from typing import Final
 
+from steerlm_operator.api.cluster_rules import MODEL_PATTERN, S3_PATTERN
 from steerlm_operator.api.values import (
     GPU_RESOURCE,
     MAX_SOURCES,
@@ -76,11 +77,11 @@ _EXTENDED: Final[Rule] = (
     RESOURCE_NAME_RULE,
 )
 _S3: Final[Rule] = (
-    "self.matches('^s3://[^@/]+/.*')",
+    f"self.matches('{S3_PATTERN}')",
     "on a cluster, write s3://bucket/path, without credentials",
 )
 _MODEL: Final[Rule] = (
-    "self.matches('^(s3://[^@/]+/.+|hf://[^@/]+/[^@/]+(@[^/]+)?|scratch:tiny)$')",
+    f"self.matches('{MODEL_PATTERN}')",
     "on a cluster, write s3://bucket/path, hf://owner/name or scratch:tiny",
 )
 _STAGE_ID: Final = (
@@ -163,7 +164,7 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
     "spec": (("self.storage.prefix != ''", "storage.prefix is required: s3://bucket/path/"),),
     "spec.storage.prefix": (
         (
-            "self == '' || self.matches('^s3://[^@/]+/.*')",
+            f"self == '' || self.matches('{S3_PATTERN}')",
             "on a cluster, write s3://bucket/path, without credentials",
         ),
     ),
