@@ -1,4 +1,4 @@
-"""The operator beside rivals of forty lines, on a real control plane of this machine.
+"""The operator beside rivals of forty lines, and Argo, on a real control plane of this machine.
 
     python -m benchmarks.operator --runs 1,20,200
     python -m benchmarks.operator --runs 200 --stage-seconds 30
@@ -14,15 +14,33 @@ controllers, scheduler. Then the API server's audit log tells when what was writ
   floor on pods  forty lines that create the next Job as soon as the pod of the last has succeeded
   floor on Jobs  the same, but wait until its Job is Complete, as most operators do
 
-The rivals create the very Jobs that the operator would, and do nothing else: no status, Events,
-retries, restart. Argo Workflows is not among them: its controller is not at hand here.
+The floors create the very Jobs that the operator would, and do nothing else: no status, Events,
+retries, restart. Two more are measured if they are asked for by name, for their controller is
+built first (Go 1.26, some seven minutes; where that is not possible all goes on without them):
+
+    python -m benchmarks.operator --runs 1,20 --contenders operator,argo,"argo tuned"
+
+  argo           the controller of Argo Workflows v3.7.3 with its own defaults: it looks at a
+                 Workflow again 10 s after it changed (DEFAULT_REQUEUE_TIME), makes 20 requests a
+                 second, 30 at once (--qps, --burst), has 32 workers, elects a leader
+  argo tuned     the same with DEFAULT_REQUEUE_TIME=1s, --qps=500, --burst=1000
+
+A chain of Argo's is a Workflow of eight steps, a pod each, without a Job. The kubelet ends all
+containers of a pod together, and writes the WorkflowTaskResult as its container `wait` does (three
+requests), for Argo awaits that. It is installed from its own minimal definitions, with an empty
+ConfigMap. In its favour: it asks the server as an administrator, whose requests wait for nobody's,
+and its pods are smaller than those of the operator's Jobs: nothing tells them what to do.
 
 What is told of each:
 
-  pod succeeded -> next Job  from the kubelet's last word on the pod to the next Job created
+  pod succeeded -> next Job  from the kubelet's last word on the pod to the next Job created; of
+                             argo, which makes no Jobs, to the next pod created
+  -> next pod bound          to the next pod's node, for all: after a Job come its controller and
+                             the scheduler, after a pod the scheduler alone
   Job Complete -> next Job   the same from the Job controller's last word; negative: not waited for
-  stages/min                 churn: from the first request to the last Job created
+  stages/min                 churn: from the first request to the last Job (of argo: pod) created
   CPU                        seconds per 1,000 stages, of the contender and of the control plane
+  RSS                        of the contender when all its chains are in their last stage, and peak
 
 and of the operator:
 
@@ -41,23 +59,28 @@ import math
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks.operator.contenders import Contender
+from benchmarks.operator.argo_controller import controller
+from benchmarks.operator.contenders import ARGOS, Contender
 from benchmarks.operator.contest import Load, measure
 from benchmarks.operator.report import result, rows, tables
-from benchmarks.operator.scene import Pods
+from benchmarks.operator.scene import Pods, Say
 from steerlm_jobs.store.clock import monotonic_seconds
+from tests.cluster.build import CannotBuildError
 from tests.quickstart import STAGES
 
+_BY_DEFAULT: Final = [each for each in Contender if each not in ARGOS]
 _ENOUGH_TRANSITIONS: Final = {
     Contender.OPERATOR: 100,
     Contender.FLOOR_ON_PODS: 100,
     Contender.FLOOR_ON_JOBS: 30,
+    Contender.ARGO: 14,
+    Contender.ARGO_TUNED: 30,
 }
-"""A single chain goes on again and again until so many were seen; the last one is slow."""
+"""A single chain goes on again and again until so many were seen; the last three are slow."""
 
 
 def main() -> None:
@@ -69,6 +92,7 @@ def main() -> None:
     def say(text: str) -> None:
         print(f"{monotonic_seconds() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
 
+    given.contenders = at_hand(given.contenders, say)
     found = []
     for number, (contender, load) in enumerate(_contests(given)):
         say(f"{contender}, {load.num_live} live: a control plane of its own")
@@ -78,6 +102,18 @@ def main() -> None:
     print(tables(found))
     if {Contender.OPERATOR, Contender.FLOOR_ON_PODS} <= set(given.contenders):
         print(result(found).line())
+
+
+def at_hand(asked: Sequence[Contender], say: Say) -> list[Contender]:
+    """Return who can be measured here: without Argo, after a word on it, if it cannot be built."""
+    if ARGOS.isdisjoint(asked):
+        return list(asked)
+    try:
+        controller()
+    except CannotBuildError as error:
+        say(f"without Argo: {' '.join(str(error).split())}")
+        return [contender for contender in asked if contender not in ARGOS]
+    return list(asked)
 
 
 def _contests(given: argparse.Namespace) -> Iterator[tuple[Contender, Load]]:
@@ -139,11 +175,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--contenders",
         type=lambda text: [Contender(word) for word in text.split(",")],
-        default=list(Contender),
+        default=_BY_DEFAULT,
         metavar="NAME,NAME",
-        help=f"who is measured ({', '.join(Contender)})",
+        help=f"who is measured, of {', '.join(Contender)} ({','.join(_BY_DEFAULT)})",
     )
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.pods is not Pods.HOLLOW and not ARGOS.isdisjoint(given.contenders):
+        parser.error("the pods of argo can only be hollow: nothing here runs its containers")
+    return given
 
 
 if __name__ == "__main__":

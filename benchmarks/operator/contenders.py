@@ -1,4 +1,4 @@
-"""Who advances chains of stages: the operator, or a watcher of forty lines. Each is a process."""
+"""Who advances chains of stages: the operator, forty lines, or Argo. Each is a process."""
 
 import json
 import subprocess
@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, Final
 
+from benchmarks.operator.argo import WORKFLOWS, a_workflow
+from benchmarks.operator.argo_controller import AS_INSTALLED, TUNED, argo_at_work
+from benchmarks.operator.chains import Unit
 from benchmarks.operator.floor import JOBS, PLACEHOLDER, WATCHING
 from benchmarks.operator.scene import wait_until
 from steerlm_operator.api.loading import load_run
@@ -30,6 +33,16 @@ class Contender(StrEnum):
     OPERATOR = "operator"
     FLOOR_ON_PODS = "floor on pods"
     FLOOR_ON_JOBS = "floor on Jobs"
+    ARGO = "argo"
+    ARGO_TUNED = "argo tuned"
+
+    @property
+    def unit(self) -> Unit:
+        """What it creates for a stage."""
+        return Unit.POD if self in ARGOS else Unit.JOB
+
+
+ARGOS: Final = frozenset({Contender.ARGO, Contender.ARGO_TUNED})
 
 
 @contextmanager
@@ -38,6 +51,10 @@ def at_work(contender: Contender, cluster: Cluster) -> Iterator[subprocess.Popen
     if contender is Contender.OPERATOR:
         yield start_operator(cluster)
         cluster.stop_operator()
+        return
+    if contender in ARGOS:
+        with argo_at_work(cluster, AS_INSTALLED if contender is Contender.ARGO else TUNED) as argo:
+            yield argo
         return
     jobs = cluster.root / "jobs.json"
     jobs.write_text(json.dumps(jobs_of_a_chain(cluster)), encoding="utf-8")
@@ -69,6 +86,8 @@ def beginning(contender: Contender, cluster: Cluster, chain: str) -> tuple[str, 
     """Return what begins a chain: where to post it, and as what."""
     if contender is Contender.OPERATOR:
         return _RUNS, json.dumps(_a_run(cluster, chain))
+    if contender in ARGOS:
+        return WORKFLOWS, json.dumps(a_workflow(chain))
     return JOBS, json.dumps(jobs_of_a_chain(cluster)[0]).replace(PLACEHOLDER, chain)
 
 

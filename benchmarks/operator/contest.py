@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.operator.audit import Write, writes
-from benchmarks.operator.chains import Transition, created_jobs, transitions
+from benchmarks.operator.chains import Transition, Unit, created, transitions
 from benchmarks.operator.contenders import Contender, at_work, beginning
 from benchmarks.operator.floor import session_of
 from benchmarks.operator.hollow import HOLD
@@ -93,14 +93,14 @@ def measure(contender: Contender, load: Load, folder: Path, say: Say) -> Measure
                 started_at = restart(cluster, load.num_live, tail)
         with cluster.control_plane.audit_file.open("rb") as log:
             found = list(writes(line.rstrip() for line in log))
-    seen = transitions(found, KUBELET_USER)
+    seen = transitions(found, KUBELET_USER, contender.unit)
     thousands = len(seen) / 1000
     return Measured(
         contender,
         load.num_live,
         load.stage_seconds,
         seen,
-        stages_per_minute=len(seen) / _minutes(found, began),
+        stages_per_minute=len(seen) / _minutes(found, began, contender.unit),
         cpu_seconds=(after.cpu_seconds - before.cpu_seconds) / thousands,
         plane_cpu_seconds=(plane_after - plane_before) / thousands,
         usage=after,
@@ -152,10 +152,10 @@ def _progress_rate(found: Sequence[Write], held: tuple[float, float], load: Load
     return num / (load.num_live * (held[1] - held[0]) / 60)
 
 
-def _minutes(found: Sequence[Write], began: Sequence[float]) -> float:
-    """Return how long the rounds took, each from its first request to its last Job created."""
+def _minutes(found: Sequence[Write], began: Sequence[float], unit: Unit) -> float:
+    """Return how long the rounds took, each from its first request to its last unit created."""
     ends = [0.0] * len(began)
-    for link, at in created_jobs(found).items():
+    for link, at in created(found, unit).items():
         number = next(n for n in range(len(began)) if link.chain.startswith(_prefix(n)))
         ends[number] = max(ends[number], at)
     return sum(last - first for first, last in zip(began, ends, strict=True)) / 60

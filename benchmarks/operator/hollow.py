@@ -2,9 +2,10 @@
 
 It walks a pod from Pending over Running to Succeeded and leaves the report that the stand-in
 program would (tests/cluster/stand_in.py), through the code of tests/cluster's own kubelet: no
-operator can tell the difference. A thousand processes at once on two cores would measure Python's
-start. Stages take no time, or around as long as is asked for. It may hold the pods of one stage in
-Running until it is told to let go:
+operator can tell the difference. In a pod of Argo's all containers end together, after what its
+container `wait` would have said (benchmarks/operator/argo.py). A thousand processes at once on two
+cores would measure Python's start. Stages take no time, or around as long as is asked for. It may
+hold the pods of one stage in Running until it is told to let go:
 
     SIGUSR1  hold from now on
     SIGUSR2  let go
@@ -21,11 +22,12 @@ from typing import Final
 
 from aiohttp import web
 
+from benchmarks.operator.argo import TASK_RESULTS, last_words, task_result
 from steerlm_jobs.contract.config import StageConfig
 from steerlm_jobs.contract.report import Progress, fit_report
 from steerlm_operator.render import mounts
-from steerlm_operator.render.names import CONFIG_ANNOTATION
-from tests.cluster.kubelet import Kubelet, Pod, a_node, now
+from steerlm_operator.render.names import CONFIG_ANNOTATION, STAGE_LABEL
+from tests.cluster.kubelet import Kubelet, Object, Pod, a_node, container_status, now
 from tests.cluster.runs import STAND_IN_IMAGE
 from tests.quickstart import STAGES
 from tests.slow.stand_in_jobs import sealed
@@ -60,16 +62,41 @@ class HollowKubelet(Kubelet):
         del command, environment
         pod.address, pod.started_at, pod.is_ready = self.address, now(), True
         await self._report(pod, "Running", {"running": {"startedAt": pod.started_at}})
-        if _config_of(pod).stage == HELD_STAGE:
+        result = task_result(pod.found)
+        if result is not None:
+            await self._call("POST", TASK_RESULTS, result)
+        if pod.found["metadata"]["labels"][STAGE_LABEL] == HELD_STAGE:
             await self.may_end.wait()
         elif self._stage_seconds:
             await asyncio.sleep(spread(pod.found["metadata"]["name"], self._stage_seconds))
+        if result is not None:
+            await self._tell_result(result["metadata"]["name"])
         pod.is_ready = False
         return 0
 
+    async def _tell_result(self, name: str) -> None:
+        kind = "application/merge-patch+json"
+        for words in last_words():
+            await self._call("PATCH", f"{TASK_RESULTS}/{name}", words, kind=kind)
+
+    async def _pod_status(self, pod: Pod, status: Object) -> None:
+        """Report the init containers, too: they have ended before the pod runs."""
+        done = {"exitCode": 0, "reason": "Completed", "startedAt": pod.started_at}
+        ended = {"terminated": {**done, "finishedAt": pod.started_at}}
+        more = [
+            container_status(container, {"restartCount": 0, "ready": True, "state": ended})
+            for container in pod.found["spec"].get("initContainers", [])
+        ]
+        await super()._pod_status(
+            pod, {**status, "initContainerStatuses": more} if more else status
+        )
+
     def _message(self, pod: Pod, code: int) -> str:
         del code
-        return fit_report(sealed(_config_of(pod), is_cached=False))
+        text = pod.found["metadata"].get("annotations", {}).get(CONFIG_ANNOTATION)
+        if text is None:
+            return ""
+        return fit_report(sealed(StageConfig.model_validate_json(text), is_cached=False))
 
 
 def spread(pod_name: str, stage_seconds: float) -> float:
@@ -93,11 +120,6 @@ def own_address() -> str:
         except OSError:
             return "127.0.2.1"
         return str(probe.getsockname()[0])
-
-
-def _config_of(pod: Pod) -> StageConfig:
-    text = pod.found["metadata"]["annotations"][CONFIG_ANNOTATION]
-    return StageConfig.model_validate_json(text)
 
 
 async def _tell_progress(_request: web.Request) -> web.Response:

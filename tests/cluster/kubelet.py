@@ -437,11 +437,17 @@ class Kubelet:
     async def _report(
         self, pod: Pod, phase: str, state: Object, last: Object | None = None
     ) -> None:
-        container = pod.container
         ready = {
             "type": "Ready",
             "status": "True" if pod.is_ready else "False",
             "lastTransitionTime": now(),
+        }
+        shared = {
+            "ready": pod.is_ready,
+            "started": phase == "Running",
+            "restartCount": pod.restarts,
+            "state": state,
+            **({"lastState": last} if last else {}),
         }
         status = {
             "phase": phase,
@@ -451,16 +457,7 @@ class Kubelet:
             "startTime": pod.started_at or now(),
             "conditions": [ready],
             "containerStatuses": [
-                {
-                    "name": container["name"],
-                    "image": container["image"],
-                    "imageID": container["image"],
-                    "ready": pod.is_ready,
-                    "started": phase == "Running",
-                    "restartCount": pod.restarts,
-                    "state": state,
-                    **({"lastState": last} if last else {}),
-                }
+                container_status(container, shared) for container in pod.found["spec"]["containers"]
             ],
         }
         await self._pod_status(pod, status)
@@ -516,6 +513,12 @@ class Kubelet:
                 msg = f"{verb} {path}: {answer.status} {found.get('message')}"
                 raise RuntimeError(msg)
             return found
+
+
+def container_status(container: Object, more: Object) -> Object:
+    """Return the status of a container: who it is, and how it is."""
+    image = container["image"]
+    return {"name": container["name"], "image": image, "imageID": image, **more}
 
 
 def a_node(name: str, *, gpus: int = 0, labels: dict[str, str] | None = None) -> Object:

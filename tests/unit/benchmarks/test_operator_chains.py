@@ -39,6 +39,18 @@ def test_a_transition_goes_from_the_last_word_on_pod_and_job_to_the_next_job() -
     assert transitions(told, KUBELET) == [Transition(Link("r-1", 0), 3.0, 4.0, 3.5)]
 
 
+def test_a_transition_tells_when_the_next_pod_had_its_node() -> None:
+    told = [
+        a_job(1.0, PREPARE),
+        a_write(1.5, "create", "pods/binding", f"{PREPARE}-0-x7k2p"),
+        a_report(2.0, PREPARE),
+        a_job(3.0, TRAIN_APM),
+        a_write(3.5, "create", "pods/binding", f"{TRAIN_APM}-0-p2k7x", code=409),
+        a_write(4.0, "create", "pods/binding", f"{TRAIN_APM}-0-p2k7x"),
+    ]
+    assert transitions(told, KUBELET) == [Transition(Link("r-1", 0), 2.0, None, 3.0, 4.0)]
+
+
 def test_what_others_than_the_kubelet_say_of_a_pod_is_not_its_end() -> None:
     told = [
         a_job(1.0, PREPARE),
