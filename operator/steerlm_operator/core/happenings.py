@@ -12,6 +12,7 @@ from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.status import RunStatus, StageState, StageStatus
 from steerlm_operator.core.conditions import NODE_REASONS
 
+_GIVEN_UP = f"Stage{StageState.FAILED.value}"
 _BAD = frozenset({StageState.FAILED, StageState.RETRYING})
 _TOLD = frozenset(
     {
@@ -44,8 +45,19 @@ class Happening:
 
 
 def happenings(before: RunStatus | None, after: RunStatus) -> tuple[Happening, ...]:
-    """Return what happened between two statuses of a run, in graph order, the run's end last."""
-    return (*_of_stages(before, after), *_of_run(before, after))
+    """Return what happened between two statuses of a run, in graph order, the run's end last.
+
+    What two places of a status say is told once: a spec that is refused also ends its run, and so
+    does a stage that is given up.
+    """
+    told = list(_of_stages(before, after))
+    has_given_up = any(found.reason == _GIVEN_UP for found in told)
+    for kind in _TOLD_CONDITIONS:
+        found = _of_condition(kind, before, after)
+        is_end_of_stage = kind is ConditionType.SUCCEEDED and has_given_up
+        if found is not None and found not in told and not is_end_of_stage:
+            told.append(found)
+    return tuple(told)
 
 
 def _of_stages(before: RunStatus | None, after: RunStatus) -> Iterator[Happening]:
@@ -79,17 +91,18 @@ def _stage_message(record: StageStatus) -> str:
     return f"{record.name}, attempt {record.attempt}{why}{text}"
 
 
-def _of_run(before: RunStatus | None, after: RunStatus) -> Iterator[Happening]:
-    for kind in _TOLD_CONDITIONS:
-        new = _condition(after, kind)
-        old = None if before is None else _condition(before, kind)
-        if new is None or new[0] is ConditionStatus.UNKNOWN or new[:2] == (old or ())[:2]:
-            continue
-        status, reason, message = new
-        if kind in _QUIET and status is ConditionStatus.FALSE and old is None:
-            continue
-        is_bad = status is ConditionStatus.FALSE and (kind not in _QUIET or reason in _BAD_REASONS)
-        yield Happening(reason.value, message or f"{kind.value} is {status.value}", is_bad)
+def _of_condition(
+    kind: ConditionType, before: RunStatus | None, after: RunStatus
+) -> Happening | None:
+    new = _condition(after, kind)
+    old = None if before is None else _condition(before, kind)
+    if new is None or new[0] is ConditionStatus.UNKNOWN or new[:2] == (old or ())[:2]:
+        return None
+    status, reason, message = new
+    if kind in _QUIET and status is ConditionStatus.FALSE and old is None:
+        return None
+    is_bad = status is ConditionStatus.FALSE and (kind not in _QUIET or reason in _BAD_REASONS)
+    return Happening(reason.value, message or f"{kind.value} is {status.value}", is_bad)
 
 
 def _condition(
