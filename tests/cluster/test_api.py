@@ -182,6 +182,34 @@ def test_what_goes_one_way_cannot_be_taken_back(
     assert message in dry_run(cluster, namespace, changed(run, path, second))
 
 
+def test_who_applies_a_part_owns_it_and_a_stages_settings_have_one_owner(
+    cluster: Cluster, namespace: str
+) -> None:
+    """ADR 16."""
+    run = quickstart()
+    run["metadata"]["annotations"] = {"steerlm.dev/reconcile": "disabled"}
+    applied_by(cluster, namespace, "team", run)
+    part = {name: run[name] for name in ("apiVersion", "kind")}
+    part["metadata"] = {"name": run["metadata"]["name"]}
+    applied_by(cluster, namespace, "sre", {**part, "spec": {"suspend": True}})
+    placed = {"trainApm": {"podsReadyTimeoutSeconds": 60}}
+    said = applied_by(cluster, namespace, "sre", {**part, "spec": {"stages": placed}})
+    assert 'conflict with "team"' in said
+    assert ".spec.stages.trainApm" in said
+    found = cluster.get("slr", run["metadata"]["name"], "-n", namespace)["spec"]
+    assert found["suspend"] is True
+    assert (
+        found["stages"]["trainApm"]["training"]["epochs"]
+        == (run["spec"]["stages"]["trainApm"]["training"]["epochs"])
+    )
+
+
+def applied_by(cluster: Cluster, namespace: str, manager: str, document: dict[str, Any]) -> str:
+    """Apply a part of an object server-side; return what kubectl says."""
+    arguments = ("apply", "-n", namespace, "--server-side", f"--field-manager={manager}", "-f", "-")
+    return cluster.kubectl(*arguments, given=json.dumps(document), check=False)
+
+
 @pytest.mark.parametrize(
     "file", sorted((ROOT / "crds/examples").glob("*.yaml")), ids=lambda f: f.name
 )

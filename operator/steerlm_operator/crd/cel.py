@@ -212,7 +212,8 @@ LIST_KEYS: Final[dict[str, str]] = {
     "spec.stages.evaluate.meters": "name",
     "status.conditions": "type",
 }
-"""Lists of objects whose items have a key: it may not repeat, and an apply merges by it.
+"""Lists of objects whose items have a key: it may not repeat. An apply merges attributes and data
+by it; the others lie in objects of one owner (ADR 16).
 
 `status.stages` is none of them: the operator alone writes it, always whole, and the server would
 keep the owner of each of its fields with every run and merge them at each write (ADR 15).

@@ -75,8 +75,19 @@ def object_schema() -> Schema:
         node = _at(schema, path)
         node["x-kubernetes-list-type"] = "map"
         node["x-kubernetes-list-map-keys"] = [key]
+    for node in _of_one_owner(properties["spec"]):
+        node["x-kubernetes-map-type"] = "atomic"
     _bound_strings(properties["spec"])
     return schema
+
+
+def _of_one_owner(spec: Schema) -> Iterator[Schema]:
+    """Yield the objects that are one value to the server: it keeps who set each other field.
+
+    ADR 16: they have nine of ten of the fields, and each write of a status merges all of them.
+    """
+    yield from (spec["properties"][name] for name in ("defaults", "bootstrap"))
+    yield from spec["properties"]["stages"]["properties"].values()
 
 
 def status_schema() -> Schema:

@@ -63,6 +63,17 @@ def test_the_server_keeps_the_stages_of_a_status_as_one_value():
     assert status["conditions"]["x-kubernetes-list-map-keys"] == ["type"]
 
 
+def test_the_server_keeps_a_stages_settings_as_one_value():
+    """ADR 16; and what an SRE may apply a part of by server-side apply it does not."""
+    spec = object_schema()["properties"]["spec"]["properties"]
+    kept_whole = [spec["defaults"], spec["bootstrap"], *spec["stages"]["properties"].values()]
+    assert {node["x-kubernetes-map-type"] for node in kept_whole} == {"atomic"}
+    assert not {name for name in spec if "x-kubernetes-map-type" in spec[name]} - {
+        "defaults",
+        "bootstrap",
+    }
+
+
 def _nodes(node: dict[str, Any], at: str = "spec") -> Iterator[tuple[str, dict[str, Any]]]:
     yield at, node
     for name, child in node.get("properties", {}).items():
