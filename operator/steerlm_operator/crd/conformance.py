@@ -25,7 +25,7 @@ _TYPES: Final[dict[str, str]] = {
 _CLASSES: Final = {"string": str, "boolean": bool, "array": list, "object": dict}
 _NOT_CHECKED: Final = frozenset(
     {"type", "description", "default", "x-kubernetes-validations"}
-    | {"x-kubernetes-list-type", "x-kubernetes-list-map-keys"}
+    | {"x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type"}
     | {"exclusiveMinimum", "exclusiveMaximum"}  # minimum and maximum look at them
 )
 
