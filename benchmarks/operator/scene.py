@@ -28,6 +28,8 @@ _PATIENCE_SECONDS: Final = 60.0
 _BETWEEN_LOOKS_SECONDS: Final = 0.2
 _BETWEEN_WORDS_SECONDS: Final = 5.0
 _BY_KUBELET: Final = f'"username":"{KUBELET_USER}"'.encode()
+_OF_A_STAGE: Final = b'"resource":"pods","namespace":"default"'
+"""The pod of the chart's own Deployment is in another namespace, and waits for its image there."""
 _RUN_TOLD: Final = re.compile(rb'"requestURI":"[^"]*/steerlmruns/([^/"]+)/status')
 Say = Callable[[str], None]
 
@@ -75,7 +77,7 @@ class Tail:
         self._file, self._offset, self._say = file, 0, say
         self._patience_seconds = _PATIENCE_SECONDS + 1.5 * stage_seconds
         self.num_reports = 0
-        """What the kubelet has said of pods: two things of each that has succeeded."""
+        """What the kubelet has said of stages' pods: two things of each that has succeeded."""
         self.runs_told: set[bytes] = set()
         """Runs whose status the operator has written."""
 
@@ -103,7 +105,7 @@ class Tail:
                 told = _RUN_TOLD.search(line)
                 if told is not None:
                     self.runs_told.add(told[1])
-                elif _BY_KUBELET in line and b'"resource":"pods"' in line:
+                elif _BY_KUBELET in line and _OF_A_STAGE in line:
                     self.num_reports += 1
         return self
 
