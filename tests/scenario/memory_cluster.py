@@ -89,10 +89,12 @@ class MemoryCluster:
         self._collect()
         for job in self.objects(Resource.JOBS):
             pods = [p for p in self.objects(Resource.PODS) if _owner(p) == job["metadata"]["uid"]]
-            if not self.has_nodes or "deletionTimestamp" in job["metadata"]:
+            if "deletionTimestamp" in job["metadata"]:
                 continue
             if self._is_overdue(job):
                 self._end_overdue(job, pods)
+            elif not self.has_nodes:
+                continue
             elif not pods and not job["status"].get("conditions"):
                 self._start_pods(job)
             elif any(pod["spec"]["nodeName"] in self.lost_nodes for pod in pods):

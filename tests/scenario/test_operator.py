@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from steerlm_jobs.contract.config import StageConfig
 from steerlm_jobs.contract.report import Report
 from steerlm_operator.api.conditions import ConditionType
-from steerlm_operator.cluster.api import Resource
+from steerlm_operator.cluster.api import ApiRefusedError, Resource
 from steerlm_operator.cluster.figures import Figures
 from steerlm_operator.cluster.shell import Shell
 from steerlm_operator.core.admission import Policy
@@ -286,6 +287,28 @@ def test_what_became_of_a_launch_is_told_by_the_same_write_in_all_places():
         assert told[0]["stages"][0]["reason"] == reason
         assert {status["conditions"][1]["reason"] for status in told} == {reason}
     assert [status["phase"] for status in taken.statuses] == ["Running", "Failed"]
+    (failure,) = status_of(taken)["stages"][0]["lastFailures"]
+    assert (failure["reason"], failure["attempt"]) == ("JobNameConflict", 1)
+
+
+def test_a_refused_stop_leaves_in_the_status_why_the_stage_is_to_stop():
+    class Undeletable(MemoryCluster):
+        async def delete(self, resource: Resource, *_: Any, **__: Any) -> None:
+            raise ApiRefusedError(403, "Forbidden", f"{resource} may not be deleted")
+
+    cluster = Undeletable()
+    cluster.add_run(a_run())
+    settle(cluster)
+    cluster.tick()
+    settle(cluster)
+    cluster.change_spec("quickstart", suspend=True)
+    num_before = len(cluster.statuses)
+    for _ in range(3):
+        settle(cluster)
+        cluster.now += timedelta(seconds=10)
+    told = [status["stages"][0]["reason"] for status in cluster.statuses[num_before:]]
+    assert set(told) == {"Suspended"}
+    assert len(told) == 1  # nothing is new after that
 
 
 def test_pods_that_do_not_start_are_given_up_in_time_as_a_disruption():

@@ -182,16 +182,31 @@ def test_a_probe_that_has_started_may_take_its_time():
     assert jobs(cluster, PROBE_ROLE) == Counter(["train-apm"])
 
 
-def test_a_probe_that_hangs_is_ended_and_its_stage_judged_without_a_report():
+def test_a_probe_that_hangs_is_ended_and_its_stage_begun_again_as_after_a_disruption():
     cluster = hung(1800 + 600)
     cluster.tick(31)  # the backoff
     settle(cluster)
+    assert told_of_an_overdue_probe(cluster)
+
+
+def test_a_probe_that_found_no_node_while_no_operator_was_there_counts_as_no_failure():
+    cluster = probed()
+    cluster.tick(1800 + 601)  # nobody looks, and the Job's clock goes on
+    settle(cluster)
+    cluster.has_nodes = True
+    cluster.tick(31)
+    settle(cluster)
+    assert told_of_an_overdue_probe(cluster)
+
+
+def told_of_an_overdue_probe(cluster: MemoryCluster) -> bool:
+    """Return True if the stage is in its second attempt, and why, as it is to be."""
     stage = status_of(cluster)["stages"][1]
-    assert (stage["attempt"], stage["failures"], stage["disruptions"]) == (2, 1, 0)
     failure = stage["lastFailures"][0]
-    assert (failure["reason"], failure["message"]) == (
-        "ResultNotFound",
-        "the probe of its result hung, and was ended for it",
+    return (
+        (stage["attempt"], stage["failures"], stage["disruptions"]) == (2, 0, 1)
+        and failure["reason"] == "Interrupted"
+        and failure["message"] == "the probe of its result did not end in time"
     )
 
 

@@ -15,8 +15,9 @@ _GONE: Final = Report(
     exit_code=ExitCode.BUG, message="the probe of its result ended without a report"
 )
 _OVERDUE: Final = Report(
-    exit_code=ExitCode.BUG, message="the probe of its result hung, and was ended for it"
+    exit_code=ExitCode.INTERRUPTED, message="the probe of its result did not end in time"
 )
+"""It may not have started: its Job's clock runs while its pod waits, and while nobody looks."""
 
 
 def is_probe(job: Object) -> bool:
@@ -66,11 +67,14 @@ def _with(attempt: Attempt, probe: Attempt | None, overdue: frozenset[str]) -> A
     if probe.exit_code == ExitCode.OK:  # what is there was made by this attempt
         made = report.model_copy(update={"is_cached": False})
         return replace(attempt, state=AttemptState.ENDED, exit_code=ExitCode.OK, report=made)
+    if probe.uid in overdue:
+        ended = replace(attempt, state=AttemptState.ENDED, exit_code=_OVERDUE.exit_code)
+        return replace(ended, report=_OVERDUE)
     return replace(
         attempt,
         state=AttemptState.ENDED,
         exit_code=ExitCode.BUG,
-        report=_OVERDUE if probe.uid in overdue else report,
+        report=report,
         has_no_result=True,
     )
 

@@ -30,7 +30,7 @@ _MISSING_CRD: Final = (
 )
 _NOT_LOGGED_IN: Final = 401
 _PAUSE_SECONDS: Final = 1.0
-_COLLECT_AFTER: Final = (20_000, 20, 50)
+_COLLECT_AFTER: Final = (5_000, 20, 50)
 """Objects, collections of the youngest, of the middle ones. Python's own numbers look at all that
 the cache holds, and at every module, so often that runs wait a tenth of a second for it, and a
 tenth of the CPU time goes there (docs/results.md)."""

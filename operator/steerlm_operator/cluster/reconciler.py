@@ -19,7 +19,7 @@ from steerlm_operator.cluster.tidying import outdated_jobs
 from steerlm_operator.core.expiry import expiry
 from steerlm_operator.core.graph import StageId
 from steerlm_operator.core.happenings import Happening, happenings
-from steerlm_operator.core.observed import AttemptState, Observed, Plan, Stop
+from steerlm_operator.core.observed import AttemptState, Launch, Observed, Plan, Probe, Stop
 from steerlm_operator.core.pinning import with_resolved
 from steerlm_operator.core.plan import plan
 from steerlm_operator.core.refusal import with_name_conflict, with_refused_launch
@@ -124,6 +124,8 @@ async def _carried_out(
     except ApiRefusedError as error:
         if not error.is_refusal:
             raise
+        if not isinstance(planned.actions[0], Launch | Probe):
+            return status, error  # why it is to stop is what its stage says
         stage = _acted_on(planned)
         return with_refused_launch(observed, status, stage, str(error), now), error
     return status, None

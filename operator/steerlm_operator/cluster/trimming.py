@@ -6,7 +6,6 @@ is kept most words are the same in each object, names of fields before all: they
 (docs/results.md has what a run takes).
 """
 
-from sys import intern
 from typing import Any, Final
 
 from steerlm_operator.cluster.api import Object, Resource
@@ -18,6 +17,10 @@ _SPEC: Final = {
 }
 _LONGEST_WORD: Final = 64
 """Longer ones are messages, which differ."""
+_MOST_WORDS: Final = 20_000
+_WORDS: Final[dict[str, str]] = {}
+"""Each word that was seen, until there are many: then those that come are kept as they come.
+`sys.intern` has no such bound, and keeps all for ever in Python 3.12 (cpython issue 113993)."""
 
 
 def trimmed(resource: Resource, found: Object) -> Object:
@@ -30,14 +33,21 @@ def trimmed(resource: Resource, found: Object) -> Object:
             metadata["annotations"] = {INDEX_LABEL: annotations[INDEX_LABEL]}
         spec = found.get("spec", {})
         kept["spec"] = {name: spec[name] for name in _SPEC[resource] if name in spec}
-    return {intern(name): _with_words_kept_once(value) for name, value in kept.items()}
+    return {_kept_once(name): _with_words_kept_once(value) for name, value in kept.items()}
 
 
 def _with_words_kept_once(value: Any) -> Any:  # Any: JSON
     if type(value) is dict:
-        return {intern(name): _with_words_kept_once(inner) for name, inner in value.items()}
+        return {_kept_once(name): _with_words_kept_once(inner) for name, inner in value.items()}
     if type(value) is list:
         return [_with_words_kept_once(inner) for inner in value]
     if type(value) is str and len(value) <= _LONGEST_WORD:
-        return intern(value)
+        return _kept_once(value)
     return value
+
+
+def _kept_once(word: str) -> str:
+    known = _WORDS.get(word)
+    if known is None and len(_WORDS) < _MOST_WORDS:
+        _WORDS[word] = word
+    return known or word

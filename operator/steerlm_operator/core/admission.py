@@ -10,7 +10,7 @@ from steerlm_operator.api.placement import Placement, QueueSpec
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.api.status import RunStatus
 from steerlm_operator.core.configs import stage_settings
-from steerlm_operator.core.policies import num_pods
+from steerlm_operator.core.policies import SHARDED, num_pods
 
 _STAGE_KEYS = {
     StageKind.PREPARE: "prepare",
@@ -21,7 +21,6 @@ _STAGE_KEYS = {
     StageKind.EVALUATE: "evaluate",
 }
 _GPU_PLACEMENT, _CPU_PLACEMENT = "spec.defaults.gpuPlacement", "spec.defaults.cpuPlacement"
-_SHARDED = frozenset({StageKind.ANNOTATE, StageKind.SAMPLE})
 
 
 class Policy(Value):
@@ -76,7 +75,7 @@ def _breaches(spec: RunSpec, policy: Policy) -> Iterator[str]:
     for kind, key in _STAGE_KEYS.items():
         num = num_pods(stage_settings(spec, kind))
         if policy.max_nodes and num > policy.max_nodes:
-            field = "shards" if kind in _SHARDED else "nodes"
+            field = "shards" if kind in SHARDED else "nodes"
             yield (f"spec.stages.{key}.{field}: {num} is above policy.maxNodes, {policy.max_nodes}")
     yield from _replicas(spec, policy)
 

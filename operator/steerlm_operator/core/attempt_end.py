@@ -58,11 +58,11 @@ def after(
         case OutcomeKind.STOPPED:
             return _stopped(record)
         case OutcomeKind.FINAL:
-            return _with_failure(record, StageState.FAILED, ended_at)
+            return with_failure(record, StageState.FAILED, ended_at)
         case OutcomeKind.COUNTED if attempt is not None and attempt.has_spent_shard:
             failures = budget_of(record).after_failure().failures
             record = record.model_copy(update={"failures": failures})
-            return _with_failure(record, StageState.FAILED, ended_at)
+            return with_failure(record, StageState.FAILED, ended_at)
         case OutcomeKind.COUNTED:
             return _retrying(record, budget_of(record).after_failure(), terms.policy, ended_at)
         case OutcomeKind.DISRUPTION:
@@ -141,10 +141,11 @@ def _retrying(
         }
     )
     state = StageState.FAILED if budget.is_used_up(policy) else StageState.RETRYING
-    return _with_failure(record, state, ended_at)
+    return with_failure(record, state, ended_at)
 
 
-def _with_failure(record: StageStatus, state: StageState, ended_at: datetime) -> StageStatus:
+def with_failure(record: StageStatus, state: StageState, ended_at: datetime) -> StageStatus:
+    """Return the record of a stage whose attempt has failed, and of what."""
     failure = FailureRecord(
         attempt=record.attempt,
         exit_code=record.exit_code,

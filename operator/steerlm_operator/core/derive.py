@@ -18,8 +18,10 @@ from steerlm_operator.api.status import (
     StageStatus,
 )
 from steerlm_operator.core.conditions import conditions, ending, not_serving
+from steerlm_operator.core.configs import stage_settings
 from steerlm_operator.core.graph import Stage, stage_graph
 from steerlm_operator.core.observed import Observed
+from steerlm_operator.core.policies import SHARDED, num_pods
 from steerlm_operator.core.records import DONE, Records, has_ended, in_words, recorded
 from steerlm_operator.core.retry import seen_count
 
@@ -53,12 +55,13 @@ def derived_status(
             "phase": _phase(observed.run.spec, stages),
             "current_stage": "" if current is None else current.name,
             "progress": f"{sum(record.state in DONE for record in stages)}/{len(stages)}",
-            "stage_progress": _stage_progress(current),
+            "stage_progress": _stage_progress(observed.run.spec, graph, current),
             "start_time": before.start_time or (None if observed.denial else now),
             "completion_time": (before.completion_time or now) if has_ended(stages) else None,
             "active_seconds": active_seconds,
             "observed_retry_count": seen_count(observed, graph),
-            "retries": sum(record.retries for record in stages),
+            # Statuses from before stages had counts of their own have this one alone.
+            "retries": max(before.retries, sum(record.retries for record in stages)),
             "gpu_seconds": round(sum(record.gpu_seconds for record in stages), 1),
             "metrics": _metrics(observed, graph[-1], records) or before.metrics,
             "iterations_completed": _iterations_completed(graph, records),
@@ -77,8 +80,12 @@ def derived_again(observed: Observed, status: RunStatus, now: datetime) -> RunSt
     )
 
 
-def _stage_progress(current: StageStatus | None) -> str:
+def _stage_progress(spec: RunSpec, graph: tuple[Stage, ...], current: StageStatus | None) -> str:
+    """Return how far the stage is that runs; empty where several shards do, for one is asked."""
     if current is None or current.state is not StageState.RUNNING or current.progress is None:
+        return ""
+    kind = next(stage.kind for stage in graph if stage.id == current.name)
+    if kind in SHARDED and num_pods(stage_settings(spec, kind)) > 1:
         return ""
     return in_words(current.progress)[:MAX_STAGE_PROGRESS]
 

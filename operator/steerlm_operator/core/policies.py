@@ -1,7 +1,9 @@
 """Settings of one stage: what its kind says in `spec.stages`, else what `spec.defaults` says."""
 
 from datetime import timedelta
+from typing import Final
 
+from steerlm_jobs.contract.kinds import StageKind
 from steerlm_operator.api.run import RunSpec
 from steerlm_operator.api.stages import (
     AnnotateSettings,
@@ -13,6 +15,9 @@ from steerlm_operator.api.stages import (
 from steerlm_operator.core.budget import RetryPolicy
 from steerlm_operator.core.configs import stage_settings
 from steerlm_operator.core.graph import Stage
+
+SHARDED: Final = frozenset({StageKind.ANNOTATE, StageKind.SAMPLE})
+"""Their pods do not know each other: each does its part of the rows."""
 
 
 def retry_policy(spec: RunSpec, stage: Stage) -> RetryPolicy:

@@ -1,9 +1,11 @@
 """What is recorded of an attempt that could not be launched. Pure."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from steerlm_operator.api.reasons import Reason
 from steerlm_operator.api.status import RunStatus, StageState, StageStatus
+from steerlm_operator.core.attempt_end import with_failure
 from steerlm_operator.core.derive import derived_again
 from steerlm_operator.core.graph import StageId
 from steerlm_operator.core.observed import Observed
@@ -16,12 +18,15 @@ def with_name_conflict(
 ) -> RunStatus:
     """Return the status of a run whose stage fails, for an object of its name is not the run's."""
     change: dict[str, object] = {
-        "state": StageState.FAILED,
         "reason": Reason.JOB_NAME_CONFLICT,
         "message": message[:_MAX_MESSAGE],
         "completion_time": now,
     }
-    return derived_again(observed, _with_stage(status, stage, change), now)
+
+    def failed(record: StageStatus) -> StageStatus:
+        return with_failure(record.model_copy(update=change), StageState.FAILED, now)
+
+    return derived_again(observed, _with_stage(status, stage, failed), now)
 
 
 def with_refused_launch(
@@ -29,11 +34,15 @@ def with_refused_launch(
 ) -> RunStatus:
     """Return the status of a run whose stage waits, for the server refuses its Job."""
     change: dict[str, object] = {"reason": Reason.LAUNCH_REFUSED, "message": message[:_MAX_MESSAGE]}
-    return derived_again(observed, _with_stage(status, stage, change), now)
+
+    def waiting(record: StageStatus) -> StageStatus:
+        return record.model_copy(update=change)
+
+    return derived_again(observed, _with_stage(status, stage, waiting), now)
 
 
-def _with_stage(status: RunStatus, stage: StageId, change: dict[str, object]) -> RunStatus:
-    def changed(record: StageStatus) -> StageStatus:
-        return record.model_copy(update=change) if record.name == stage else record
-
-    return status.model_copy(update={"stages": tuple(map(changed, status.stages))})
+def _with_stage(
+    status: RunStatus, stage: StageId, changed: Callable[[StageStatus], StageStatus]
+) -> RunStatus:
+    stages = (changed(record) if record.name == stage else record for record in status.stages)
+    return status.model_copy(update={"stages": tuple(stages)})
