@@ -10,7 +10,7 @@ from typing import Final
 
 from steerlm_operator.api.data_rules import CREDENTIALS, placed_addresses
 from steerlm_operator.api.placement import CredentialsMode
-from steerlm_operator.api.problems import Broken, Location, repeats
+from steerlm_operator.api.problems import Broken, Location, may_hold_a_secret, repeats
 from steerlm_operator.api.rules import variables
 from steerlm_operator.api.run import Metadata, RunSpec, SteerLMRun
 
@@ -23,6 +23,7 @@ _PREFIX: Final[Location] = ("spec", "storage", "prefix")
 _LABEL: Final = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _DOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _NAMESPACE: Final = re.compile(r"([a-z0-9]([-a-z0-9]*[a-z0-9])?)?")
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,15}")
 _SHOWN_CHARACTERS: Final = 60
 _MAX_ANNOTATIONS: Final = 262_144
 """Bytes of all of an object's annotations."""
@@ -57,10 +58,13 @@ def _addresses(spec: RunSpec) -> Iterator[Broken]:
 
 def _why_not(address: str, at: Location) -> str:
     scheme, has_scheme, _ = address.partition("://")
-    if has_scheme and scheme != "file":
+    if has_scheme and scheme != "file" and _SCHEME.fullmatch(scheme):
         return f"is an address of the form {scheme}://"  # the rest may hold a signature
+    is_prefix = at == _PREFIX
+    if may_hold_a_secret(address):
+        return "is no place a pod can write to" if is_prefix else "is no place a pod can read"
     shown = address if len(address) <= _SHOWN_CHARACTERS else f"{address[:_SHOWN_CHARACTERS]}..."
-    if at == _PREFIX:
+    if is_prefix:
         return f"is {shown!r}, where no pod can write"
     return f"is {shown!r}, which no pod can read: upload it"
 

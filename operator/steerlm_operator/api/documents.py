@@ -86,6 +86,8 @@ def _not_yaml(error: yaml.MarkedYAMLError) -> str:
     said = error.problem or error.context or ""
     if "document" in said:
         return "holds more than one document; a run is a file with one"
+    if any(word in said for word in ("alias", "anchor", "tag '")):
+        said = said.partition(" '")[0]  # of a password that begins with *, & or !
     hint = "; indent with spaces, not with tabs" if "'\\t'" in said else ""
     return f"not YAML: {said}{hint}"
 

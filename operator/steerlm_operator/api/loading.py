@@ -1,7 +1,6 @@
 """From YAML text to a `SteerLMRun`, or to all that is wrong with it. Pure."""
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -12,27 +11,28 @@ from pydantic_core import ErrorDetails
 from steerlm_operator.api.documents import Document, apply_overrides, read_document
 from steerlm_operator.api.hints import meaning_of, meant_field, meant_form, meant_word
 from steerlm_operator.api.partial import broken_elsewhere
-from steerlm_operator.api.problems import Broken, InvalidRunError, Location, Problem
+from steerlm_operator.api.problems import (
+    Broken,
+    InvalidRunError,
+    Location,
+    Problem,
+    may_hold_a_secret,
+)
 from steerlm_operator.api.rules import broken_rules
 from steerlm_operator.api.run import SteerLMRun
 from steerlm_operator.api.unsupported import unsupported
 
-__all__ = ["InvalidRunError", "Problem", "load_run", "run_of"]
+__all__ = ["InvalidRunError", "Problem", "load_run", "run_in", "run_of"]
 
 _SHOWN_CHARACTERS: Final = 60
-HIDDEN: Final = ("env", "secretName", "tokenSecretName", "credentials")
+HIDDEN: Final = ("env", "secretName", "tokenSecretName", "credentials", "annotations")
 """Parts of paths whose values are never repeated: people paste secrets into them."""
-_FROM_STAGE: Final = ("spec", "retry", "fromStage")
-_CREDENTIALS: Final = re.compile(r"://[^/\s]*@")
-_Rules = Callable[[SteerLMRun], Iterable[Broken]]
+FROM_STAGE: Final = ("spec", "retry", "fromStage")
+Rules = Callable[[SteerLMRun], Iterable[Broken]]
 
 
 def load_run(
-    text: str,
-    *,
-    file_name: str,
-    overrides: Mapping[str, object] | None = None,
-    more_rules: _Rules = lambda _: (),
+    text: str, *, file_name: str, overrides: Mapping[str, object] | None = None
 ) -> SteerLMRun:
     """Return the run that a YAML text describes.
 
@@ -40,15 +40,29 @@ def load_run(
         text: One YAML document.
         file_name: For messages.
         overrides: Values by path, `spec.bootstrap.iterations` say.
-        more_rules: Yields what a run breaks of the rules of the place where it is to run.
 
     Raises:
         InvalidRunError: With all problems at once, in the order of the file.
     """
-    document = read_document(text, file_name)
+    return run_in(read_document(text, file_name), overrides or {})
+
+
+def run_in(
+    document: Document, overrides: Mapping[str, object], rules: Rules | None = None
+) -> SteerLMRun:
+    """Return the run that a document is after some changes, which are made in it.
+
+    Args:
+        document: As it was read.
+        overrides: Values by path.
+        rules: Yields what a run breaks; absent: the rules that hold everywhere.
+
+    Raises:
+        InvalidRunError: With all problems at once, in the order of the file.
+    """
     name_sources(document.value)
-    apply_overrides(document, overrides or {})
-    return _loaded(document, lambda run: (*_rules(run), *more_rules(run)))
+    apply_overrides(document, overrides)
+    return _loaded(document, rules or rules_of_all)
 
 
 def run_of(found: dict[str, Any]) -> tuple[SteerLMRun | None, tuple[Problem, ...]]:  # Any: JSON
@@ -62,14 +76,14 @@ def run_of(found: dict[str, Any]) -> tuple[SteerLMRun | None, tuple[Problem, ...
     """
     document = Document("", found)
     try:
-        run = _read(document, _rules)
+        run = _read(document, rules_of_all)
     except InvalidRunError as error:
         return None, error.problems
-    broken = [document.problem(*found) for found in _rules(run) if found[0] != _FROM_STAGE]
+    broken = [document.problem(*found) for found in rules_of_all(run) if found[0] != FROM_STAGE]
     return run, tuple(in_order(broken))
 
 
-def _loaded(document: Document, rules: _Rules) -> SteerLMRun:
+def _loaded(document: Document, rules: Rules) -> SteerLMRun:
     run = _read(document, rules)
     broken = tuple(rules(run))
     if broken:
@@ -77,7 +91,7 @@ def _loaded(document: Document, rules: _Rules) -> SteerLMRun:
     return run
 
 
-def _read(document: Document, rules: _Rules) -> SteerLMRun:
+def _read(document: Document, rules: Rules) -> SteerLMRun:
     name_sources(document.value)
     try:
         return _validated(document.value)
@@ -90,7 +104,8 @@ def _read(document: Document, rules: _Rules) -> SteerLMRun:
         raise InvalidRunError(in_order(found)) from error
 
 
-def _rules(run: SteerLMRun) -> tuple[Broken, ...]:
+def rules_of_all(run: SteerLMRun) -> tuple[Broken, ...]:
+    """Return every rule that a run breaks, wherever it is to run."""
     return (*broken_rules(run), *unsupported(run))
 
 
@@ -191,6 +206,6 @@ def _shown(detail: ErrorDetails, location: Location) -> str:
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else f"a list of {len(value)}"
     text = repr(value)
-    if _CREDENTIALS.search(text):
-        return "not shown, for it holds credentials"
+    if isinstance(value, str) and may_hold_a_secret(value):
+        return "not shown, for it may hold credentials"
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."

@@ -41,6 +41,11 @@ def dotted(location: Location) -> str:
     return text
 
 
+def may_hold_a_secret(text: str) -> bool:
+    """Return True where a text may be an address with credentials or a signature in it."""
+    return "@" in text or "?" in text or text.startswith("//")
+
+
 def repeats(names: Sequence[str]) -> list[int]:
     """Return the positions at which a name occurs again."""
     return [index for index, name in enumerate(names) if name in names[:index]]

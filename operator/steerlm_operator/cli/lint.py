@@ -27,7 +27,7 @@ from steerlm_operator.core.resolved import (
     resolved_rank_weights,
     resolved_target,
 )
-from steerlm_operator.crd.for_cluster import load_run_for_cluster
+from steerlm_operator.crd.for_cluster import load_run_for_cluster, retry_in_vain
 
 
 def lint(
@@ -75,21 +75,38 @@ def lint(
         print(json.dumps(_as_json(run, unused)))
         return
     _print(Console(), run, f"{file}: valid{' on a cluster' if for_cluster else ''}", unused)
-    if not for_cluster:
-        command = ("lint", "--cluster", str(file), *(f"--set={change}" for change in changes))
-        _note_for_cluster(text, str(file), overrides, own_command(*command))
+    if for_cluster:
+        _note_of_retry(run)
+    else:
+        _note_for_cluster(text, file, overrides)
 
 
-def _note_for_cluster(
-    text: str, file_name: str, overrides: Mapping[str, object], command: str
-) -> None:
-    """Say in one line of stderr what a cluster would refuse first, if it would refuse the run."""
+def _note_of_retry(run: SteerLMRun) -> None:
+    """Say in one line of stderr that a cluster takes the run, and retries nothing."""
+    reason = retry_in_vain(run)
+    if reason:
+        print(
+            f"spec.retry.fromStage: {reason}: nothing is retried until it is one, or empty",
+            file=sys.stderr,
+        )
+
+
+def _note_for_cluster(text: str, file: Path, overrides: Mapping[str, object]) -> None:
+    """Say in one line of stderr what a cluster would refuse first, if it would refuse the run.
+
+    What was changed is not repeated: it may be a secret.
+    """
     try:
-        load_run_for_cluster(text, file_name=file_name, overrides=overrides)
+        load_run_for_cluster(text, file_name=str(file), overrides=overrides)
     except InvalidRunError as error:
         first, *others = error.problems
         more = f" (and {len(others)} more)" if others else ""
-        print(f"for a cluster: {first.path}: {first.message}{more}; see {command}", file=sys.stderr)
+        command = own_command("lint", "--cluster", str(file))
+        changed = " with the same --set" if overrides else ""
+        print(
+            f"for a cluster: {first.path}: {first.message}{more}; see {command}{changed}",
+            file=sys.stderr,
+        )
 
 
 def _as_json(run: SteerLMRun, unused: Sequence[str]) -> dict[str, object]:

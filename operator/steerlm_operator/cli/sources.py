@@ -1,12 +1,17 @@
 """The YAML file and the `--set` options of a command, before anyone has checked them."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import yaml
 
 from steerlm_operator.api.problems import InvalidRunError, Problem
 from steerlm_operator.local.errors import FileMissingError
+
+_PATH: Final = re.compile(r"[\w.-]+(\[[\w./-]+\][\w.-]*)*")
+"""What is repeated of an option that is wrong: what follows may hold a secret."""
 
 
 def read_text(file: Path) -> str:
@@ -34,7 +39,8 @@ def overrides_of(changes: list[str]) -> Mapping[str, object]:
         path, equals, value = change.partition("=")
         if not equals or not path.startswith("spec."):
             message = "write spec.PATH=VALUE, spec.bootstrap.iterations=0 say"
-            problems.append(Problem(f"--set {change}", "", message))
+            shown = _PATH.match(path)
+            problems.append(Problem(f"--set {shown[0] if shown else ''}".rstrip(), "", message))
             continue
         try:
             overrides[path] = yaml.safe_load(value)

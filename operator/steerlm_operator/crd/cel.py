@@ -84,7 +84,7 @@ _MODEL: Final[Rule] = (
     f"self.matches('{MODEL_PATTERN}')",
     "on a cluster, write s3://bucket/path, hf://owner/name or scratch:tiny",
 )
-_STAGE_ID: Final = (
+STAGE_ID: Final = (
     "^(prepare|train-(apm|acsft|judge|plain|permuted)|annotate|evaluate"
     "|(sample|annotate|train-acsft)-[1-9][0-9]?)$"
 )
@@ -107,7 +107,7 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
     "spec.retry.count": (("self >= oldSelf", "never falls"),),
     "spec.retry.fromStage": (
         (
-            f"self == '' || self.matches('{_STAGE_ID}')",
+            f"self == '' || self.matches('{STAGE_ID}')",
             "write the id of a stage as status.stages has it: train-apm or sample-1, say",
         ),
     ),

@@ -68,7 +68,7 @@ def problems(text: str, **overrides: object) -> list[str]:
         ),
         (
             "    unlabelled: s3://me:hunter2@host/chats",
-            "spec.data.unlabelled: is not shown, for it holds credentials; it should be a list",
+            "spec.data.unlabelled: is not shown, for it may hold credentials; it should be a list",
         ),
         ("  stages: Lora", "spec.stages: is 'Lora'; it should be a mapping"),
         (

@@ -76,11 +76,31 @@ def test_a_run_for_one_machine_is_valid_with_a_note_of_what_a_cluster_wants(stee
     assert err.count("\n") == 1
 
 
-def test_the_note_repeats_what_was_changed(steerlm: Command):
-    code, _, err = steerlm("lint", THERE, "--set", "spec.storage.prefix=here/")
+def test_the_note_says_that_there_were_changes_and_repeats_none(steerlm: Command):
+    secret = "spec.defaults.env=[{name: TOKEN, value: hunter2secret}]"
+    code, _, err = steerlm("lint", THERE, "--set", "spec.storage.prefix=here/", "--set", secret)
     assert code == 0
     assert "more" not in err
-    assert err.endswith(f" lint --cluster {THERE} --set=spec.storage.prefix=here/\n")
+    assert err.endswith(f" lint --cluster {THERE} with the same --set\n")
+    assert "hunter2secret" not in err
+
+
+def test_a_change_that_is_none_is_not_repeated_as_a_whole(steerlm: Command):
+    code, _, err = steerlm("lint", THERE, "--set", "spec.defaults.env[T] [{value: hunter2secret}]")
+    assert (code, err.splitlines()[0].endswith("say")) == (10, True)
+    assert "--set spec.defaults.env[T]: write spec.PATH=VALUE" in err
+    assert "hunter2secret" not in err
+
+
+def test_a_retry_from_what_is_no_stage_is_taken_with_a_note(tmp_path: Path, steerlm: Command):
+    file = tmp_path / "run.yaml"
+    retry = {"count": 0, "fromStage": "sample-9"}
+    file.write_text(json.dumps(changed(quickstart(), "spec.retry", retry)))
+    code, out, err = steerlm("lint", "--cluster", str(file))
+    assert (code, out.startswith(f"{file}: valid on a cluster\n")) == (0, True)
+    assert err.startswith("spec.retry.fromStage: is 'sample-9', no stage of this run (prepare, ")
+    assert err.endswith("): nothing is retried until it is one, or empty\n")
+    assert (steerlm("render", str(file))[0], steerlm("lint", str(file))[0]) == (0, 10)
 
 
 def test_a_run_for_a_cluster_has_no_note(steerlm: Command):

@@ -123,6 +123,95 @@ def test_credentials_in_an_address_are_not_repeated():
     assert "secret" not in line
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "AKIAEXAMPLE:hunter2@bucket/path",
+        "//bucket/p?X-Amz-Signature=hunter2",
+        "//hunter2/p",
+        "bucket/p?X-Amz-Signature=hunter2",
+        "file:///srv/x?token=hunter2",
+        "x?hunter2=://bucket",
+        "x@hunter2",
+    ],
+)
+@pytest.mark.parametrize(
+    "old",
+    [
+        "uri: s3://data/quickstart/hh.jsonl.gz",
+        "prefix: s3://runs/quickstart/",
+        'baseModelUri: "scratch:tiny"',
+        "- name: oasst\n      uri: s3://data/quickstart/oasst.trees.jsonl.gz",
+    ],
+)
+def test_an_address_that_may_hold_a_secret_is_refused_and_not_repeated(address: str, old: str):
+    text = example(FILE.as_posix())
+    assert old in text
+    key = "- uri" if old.startswith("-") else old.partition(":")[0]
+    lines = refused(text.replace(old, f"{key}: '{address}'"))
+    assert lines
+    assert not [line for line in lines if "hunter2" in line]
+
+
+def test_an_address_that_is_no_mapping_is_not_repeated():
+    text = written("a source without a name").replace(
+        "labelled:\n", "labelled:\n    - a:hunter2@b\n", 1
+    )
+    assert not [line for line in refused(text) if "hunter2" in line]
+
+
+@pytest.mark.parametrize("value", ["31337", "31337.5", "!hunter2 x", "*hunter2", "&hunter2 {}"])
+@pytest.mark.parametrize(
+    "metadata", ["annotations: {token: VALUE}", "labels: {a: b}, annotations: {x: VALUE}"]
+)
+def test_what_stands_in_an_annotation_is_not_repeated(metadata: str, value: str):
+    text = with_metadata(f"{{name: a, {metadata.replace('VALUE', value)}}}")
+    assert not [line for line in refused(text) if "31337" in line or "hunter2" in line]
+
+
+def with_metadata(metadata: str) -> str:
+    text = example(FILE.as_posix())
+    return text.replace("metadata: {name: quickstart}", f"metadata: {metadata}", 1)
+
+
+def test_minutes_are_text_in_labels_annotations_and_the_environment():
+    text = with_metadata(
+        "{name: a, labels: {b: 2024-01-01}, annotations: {at: 12:30, on: 2024-01-01}}"
+    )
+    text = text.replace("annotate: {chunkRows: 512}", "annotate: {env: [{name: A, value: 12:30}]}")
+    run = load_run_for_cluster(text, file_name="f")
+    assert run.metadata.labels == {"b": "2024-01-01"}
+    assert run.metadata.annotations == {"at": "12:30", "on": "2024-01-01"}
+    assert [variable.value for variable in run.spec.stages.annotate.env] == ["12:30"]
+
+
+def test_a_whole_number_may_be_written_as_kubectl_reads_it():
+    text = example(FILE.as_posix()).replace("chunkRows: 512", "chunkRows: 0o1000, shards: 2e0")
+    annotate = load_run_for_cluster(text, file_name="f").spec.stages.annotate
+    assert (annotate.chunk_rows, annotate.shards) == (512, 2)
+
+
+def test_an_object_that_was_got_from_a_cluster_is_taken():
+    """What `kubectl get slr quickstart -o yaml --show-managed-fields` writes."""
+    by_server = """{name: quickstart, namespace: ml, creationTimestamp: null, generation: 1,
+      uid: 0c2e9ad5-9d1f-4b0c-8c5e-2a2c7b3f4d10, resourceVersion: "812", finalizers: [a.b/c],
+      generateName: q-, selfLink: /x, deletionTimestamp: 2026-01-01T00:00:00Z,
+      deletionGracePeriodSeconds: 0, ownerReferences: [{kind: CronJob, name: x}],
+      managedFields: [{manager: kubectl, operation: Update, fieldsV1: {"f:spec": {}}}]}"""
+    text = with_metadata(by_server) + "\nstatus: {phase: Running, stages: [{name: prepare}]}\n"
+    run = load_run_for_cluster(text, file_name="f")
+    assert (run.metadata.name, run.metadata.namespace) == ("quickstart", "ml")
+    assert refused(text.replace("selfLink", "selfLinks"))[0].startswith("metadata.selfLinks: no su")
+
+
+def test_a_name_may_be_drawn_by_the_server_and_is_required_else():
+    run = load_run_for_cluster(with_metadata("{generateName: quick-}"), file_name="f")
+    assert run.metadata.name == "quick-xxxxx"
+    assert refused(with_metadata("{namespace: ml}")) == ["metadata.name: is required"]
+    (line,) = refused(with_metadata(f"{{generateName: {'a' * 36}}}"))
+    assert line.startswith(f"metadata.name: is '{'a' * 36}xxxxx'")
+
+
 def test_a_document_that_is_none_is_said_once():
     assert refused("a: [") == [
         ": not YAML: expected the node content, but found '<stream end>'",
