@@ -32,8 +32,8 @@ _NOT_LOGGED_IN: Final = 401
 _PAUSE_SECONDS: Final = 1.0
 _COLLECT_AFTER: Final = (5_000, 20, 50)
 """Objects, collections of the youngest, of the middle ones. Python's own numbers look at all that
-the cache holds, and at every module, so often that runs wait a tenth of a second for it, and a
-tenth of the CPU time goes there (docs/results.md)."""
+the cache holds, and at every module, so often that runs wait for it, some tenth of a second each
+time (docs/results.md)."""
 _LAST_WORDS_SECONDS: Final = 1.5
 """So long an operator that is to end tells of what has happened."""
 

@@ -84,7 +84,7 @@ def object_schema() -> Schema:
 def _of_one_owner(spec: Schema) -> Iterator[Schema]:
     """Yield the objects that are one value to the server: it keeps who set each other field.
 
-    ADR 16: they have nine of ten of the fields, and each write of a status merges all of them.
+    ADR 16: they have most of the fields, and each write of a status merges all of them.
     """
     yield from (spec["properties"][name] for name in ("defaults", "bootstrap"))
     yield from spec["properties"]["stages"]["properties"].values()
